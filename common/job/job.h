@@ -1,0 +1,58 @@
+/* What every job does around its work: arguments, signals, tenants, the run record, the exit status. */
+#ifndef CF_JOB_JOB_H
+#define CF_JOB_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/options.h"
+#include "common/contract/dataset.h"
+#include "common/contract/runs.h"
+#include "common/store/store.h"
+
+/* One job on one tenant. */
+struct cf_run {
+    const struct cf_job *job;
+    struct cf_store *store;
+    const char *tenant;       /* lower case */
+    struct cf_producer producer;
+    struct cf_run_record record; /* inputs, outputs and counters: filled by the job as it goes */
+    bool force;               /* --force: do the work even if its inputs are unchanged */
+    bool dry_run;             /* --dry-run: say what would be done, commit nothing */
+    const char *event_dataset; /* of --event KEY; NULL otherwise */
+    uint64_t event_version;
+    const volatile int *stop; /* not 0 once SIGTERM or SIGINT came: end at the next safe point */
+};
+
+struct cf_job {
+    const char *name;    /* "sync" */
+    const char *summary; /* one line for --help */
+    const char *const *event_datasets; /* whose markers may start it; NULL-terminated; NULL: none */
+    const struct cf_option *options;   /* its own, or NULL */
+    const char *notes;                 /* more text for --help, or NULL */
+
+    /* Once, before the first tenant; and after the last. May be NULL. */
+    int (*start)(const volatile int *stop, struct cf_error *err);
+    void (*finish)(void);
+
+    /* The work. CF_ECONFLICT means that somebody committed meanwhile: it is called again, at most
+     * CF_JOB_ATTEMPTS times. */
+    int (*run)(struct cf_run *run, struct cf_error *err);
+};
+
+#define CF_JOB_ATTEMPTS 5
+
+/* The whole main function of a job. */
+int cf_job_main(const struct cf_job *job, int argc, char **argv);
+
+/* Opens a store and checks that it holds this contract (contract/root.h). */
+int cf_job_open_store(const char *url, struct cf_store **out, struct cf_error *err);
+
+/* The revision that this program was built from. */
+const char *cf_job_build(void);
+
+/* Ends the process's ability to be surprised: SIGTERM and SIGINT set the flag that is returned; a second one
+ * ends the process with 75; SIGPIPE is ignored. */
+const volatile int *cf_job_signals(void);
+
+#endif
