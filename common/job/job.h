@@ -8,18 +8,19 @@
 #include "common/base/options.h"
 #include "common/contract/dataset.h"
 #include "common/contract/runs.h"
+#include "common/portfolio/config.h"
 #include "common/store/store.h"
 
 /* One job on one tenant. */
 struct cf_run {
-    const struct cf_job *job;
     struct cf_store *store;
-    const char *tenant;       /* lower case */
+    const char *tenant; /* lower case */
+    struct cf_config config;
     struct cf_producer producer;
-    struct cf_run_record record; /* inputs, outputs and counters: filled by the job as it goes */
-    bool force;               /* --force: do the work even if its inputs are unchanged */
-    bool dry_run;             /* --dry-run: say what would be done, commit nothing */
-    const char *event_dataset; /* of --event KEY; NULL otherwise */
+    struct cf_run_record record; /* inputs, outputs, outcome and counters: filled by the job */
+    bool force;                  /* --force: do the work even if its inputs are unchanged */
+    bool dry_run;                /* --dry-run: say what would be done, commit nothing */
+    const char *event_dataset;   /* of --event KEY; NULL otherwise */
     uint64_t event_version;
     const volatile int *stop; /* not 0 once SIGTERM or SIGINT came: end at the next safe point */
 };
@@ -27,32 +28,40 @@ struct cf_run {
 struct cf_job {
     const char *name;    /* "sync" */
     const char *summary; /* one line for --help */
-    const char *const *event_datasets; /* whose markers may start it; NULL-terminated; NULL: none */
+    const char *const *event_datasets; /* whose markers may start it; NULL-terminated */
     const struct cf_option *options;   /* its own, or NULL */
     const char *notes;                 /* more text for --help, or NULL */
 
-    /* Once, before the first tenant; and after the last. May be NULL. */
+    /* Once, before the first tenant, and after the last. May be NULL. */
     int (*start)(const volatile int *stop, struct cf_error *err);
     void (*finish)(void);
 
     /* The work. CF_ECONFLICT means that somebody committed meanwhile: it is called again, at most
-     * CF_JOB_ATTEMPTS times. */
+     * CF_JOB_ATTEMPTS times in all. */
     int (*run)(struct cf_run *run, struct cf_error *err);
 };
 
 #define CF_JOB_ATTEMPTS 5
 
+/* Sets the outcome that the record and the log name: "committed", "unchanged", "skipped", … */
+void cf_run_outcome(struct cf_run *run, const char *outcome);
+
 /* The whole main function of a job. */
 int cf_job_main(const struct cf_job *job, int argc, char **argv);
+
+/* --- shared with the operator's tool -------------------------------------------------------------- */
 
 /* Opens a store and checks that it holds this contract (contract/root.h). */
 int cf_job_open_store(const char *url, struct cf_store **out, struct cf_error *err);
 
-/* The revision that this program was built from. */
-const char *cf_job_build(void);
+/* Every tenant of a store, in order. */
+int cf_job_tenants(struct cf_store *store, struct cf_string_list *out, struct cf_error *err);
 
-/* Ends the process's ability to be surprised: SIGTERM and SIGINT set the flag that is returned; a second one
- * ends the process with 75; SIGPIPE is ignored. */
+/* Reads CLOUDFOLIO_LOG (json, text) and CLOUDFOLIO_LOG_LEVEL (debug, info, warn, error). */
+int cf_job_configure_log(struct cf_error *err);
+
+/* From now on SIGTERM and SIGINT set the flag that is returned; a second one ends the process with 75; and
+ * SIGPIPE is ignored. */
 const volatile int *cf_job_signals(void);
 
 #endif

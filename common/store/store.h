@@ -2,7 +2,7 @@
  *
  * One call, cf_store_run, carries out any number of operations; a driver keeps several of them in flight
  * when that pays. Every operation ends with its own result, so one failure doesn't hide another's success.
- * Drivers stand behind the four functions of struct cf_store_driver, which wrappers (counting, faults,
+ * Drivers stand behind struct cf_store_driver, which wrappers (counting, faults,
  * stepping in tests) implement as well.
  *
  * Keys consist of [a-z0-9_/.-], without an empty, "." or ".." segment, and have at most CF_KEY_MAX bytes;
@@ -120,6 +120,10 @@ int cf_store_walk(struct cf_store *store, const char *prefix, const char *start_
                   int (*visit)(void *context, const struct cf_listed *listed), void *context,
                   struct cf_error *err);
 
+/* Removes what writers that died left outside the key space, such as temporary files; *removed counts
+ * them. Safe while others write. */
+int cf_store_tidy(struct cf_store *store, uint64_t *removed, struct cf_error *err);
+
 /* --- for drivers and wrappers ------------------------------------------------------------------- */
 
 struct cf_store_driver {
@@ -127,6 +131,7 @@ struct cf_store_driver {
     bool conditional_create;           /* PUT_NEW is atomic: needed to commit */
     int (*open)(const char *rest, void **self, struct cf_error *err); /* rest: what follows "scheme:" */
     void (*run)(void *self, struct cf_op *ops, size_t count); /* keys are checked, results are cleared */
+    int (*tidy)(void *self, uint64_t *removed, struct cf_error *err); /* or NULL */
     void (*close)(void *self);
 };
 

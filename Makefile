@@ -1,0 +1,163 @@
+# CloudFolio. Everything is built below build/; SANITIZE=1 and COVERAGE=1 build into folders of their own.
+#
+#   make demo     the whole chain on this machine: installs what it needs, builds, runs
+#   make test     every test, under the sanitizers and for coverage: installs what it needs first
+
+SHELL = /bin/bash
+.DEFAULT_GOAL = all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CC = gcc
+PREFIX = /usr/local
+DESTDIR =
+
+# --- what is built where ---------------------------------------------------------------------------
+
+ifeq ($(SANITIZE),1)
+B = build/sanitize
+MODE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(COVERAGE),1)
+B = build/coverage
+MODE = -O0 -g --coverage
+else
+B = build
+MODE = -O2 -g
+endif
+
+BUILD_ID := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+PACKAGES = libcurl jansson libzstd nettle lapacke
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
+CFLAGS = $(MODE) $(WARNINGS)
+ALL_CFLAGS = -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. $(CFLAGS) \
+	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+
+JOBS = sync orchestrate train
+PROGRAMS = $(JOBS:%=$(B)/cloudfolio-%) $(B)/cloudfolio
+LIBRARY = $(B)/libcloudfolio.a
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+COMMON := $(wildcard common/*/*.c)
+UNIT := $(wildcard tests/unit/*.c)
+SUITES := $(shell grep -l '_suite(void)' $(UNIT) /dev/null 2>/dev/null)
+C_FILES := $(COMMON) $(wildcard jobs/*/*.c) $(UNIT) $(wildcard tests/store/*.c tests/bench/*/*.c)
+H_FILES := $(wildcard common/*/*.h jobs/*/*.h tests/*/*.h)
+
+# --- targets ---------------------------------------------------------------------------------------
+
+.PHONY: all deps test check demo bench lint fmt install clean coverage
+
+# all: the four programs
+all: $(PROGRAMS)
+
+# deps: installs the packages of Debian or Ubuntu that are missing (make -n deps: says which)
+DEB = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
+	nettle-dev liblapacke-dev check jq zstd python3-jsonschema gcovr \
+	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+DEB_LINT = clang clang-format clang-tidy cppcheck
+missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \
+	| grep '^ii'),,$(p))))
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+APT = $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+apt_install = $(if $(1),$(APT) -qq update && $(APT) -qq install -y --no-install-recommends $(1) >/dev/null,:)
+deps:
+	$(call apt_install,$(call missing,$(DEB)))
+	@$(MAKE) -s tests/github/node_modules/.package-lock.json
+
+tests/github/node_modules/.package-lock.json: tests/github/package-lock.json
+	npm --prefix tests/github ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# test: every test, first under ASan and UBSan, then for coverage, whose figure is printed
+test: deps
+	@$(MAKE) -s --no-print-directory all
+	@tests/run.sh
+
+# check: the tests once, with the build that SANITIZE and COVERAGE choose
+check: all $(B)/unit $(B)/hammer
+	@BUILD=$(B) tests/suite.sh
+
+# coverage: line coverage of what ran under COVERAGE=1
+coverage:
+	@gcovr -j 2 -r . --object-directory build/coverage -f 'common/' -f 'jobs/' -s 2>/dev/null | tail -n 60
+
+# demo: sync, orchestrate, train and search for one tenant against the stand-in for GitHub
+demo: deps
+	@$(MAKE) -s --no-print-directory all
+	@BUILD=$(B) tests/e2e/demo.sh
+
+# bench: every benchmark; each prints a table
+bench: deps
+	@$(MAKE) -s --no-print-directory all
+	@for b in tests/bench/*/run.sh; do "$$b" || exit 1; done
+
+# lint: gcc and clang with -Werror, clang-tidy, cppcheck, format
+lint: deps
+	$(call apt_install,$(call missing,$(DEB_LINT)))
+	@$(MAKE) -s B=build/lint-gcc CC=gcc WERROR=-Werror all build/lint-gcc/unit
+	@$(MAKE) -s B=build/lint-clang CC=clang WERROR=-Werror all build/lint-clang/unit
+	clang-format --dry-run --Werror $(C_FILES) $(H_FILES)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -I. $(COMMON) jobs
+	@printf '%s\n' $(COMMON) $(wildcard jobs/*/*.c) | xargs -P 2 -n 4 clang-tidy --quiet --warnings-as-errors='*' \
+		-- -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. 2>&1 | grep -v 'warnings generated' ; \
+		exit $${PIPESTATUS[1]}
+
+# fmt: formats every C file in place
+fmt:
+	clang-format -i $(C_FILES) $(H_FILES)
+
+# install: the programs into $(DESTDIR)$(PREFIX)/bin
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
+# clean: removes build/
+clean:
+	rm -rf build
+
+# --- rules -----------------------------------------------------------------------------------------
+
+$(B)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# The build's revision goes into one object, made anew only when it changes.
+$(B)/obj/common/base/build.o: ALL_CFLAGS += -DCF_BUILD='"$(BUILD_ID)"'
+$(B)/obj/common/base/build.o: $(B)/build-id
+$(B)/build-id: force
+	@mkdir -p $(@D)
+	@echo '$(BUILD_ID)' | cmp -s - $@ || echo '$(BUILD_ID)' > $@
+.PHONY: force
+
+$(LIBRARY): $(call objects,$(COMMON))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+define program
+$(B)/$(2): $$(call objects,$$(wildcard jobs/$(1)/*.c)) $$(LIBRARY)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$^ -o $$@ $$(LIBS)
+endef
+$(foreach job,$(JOBS),$(eval $(call program,$(job),cloudfolio-$(job))))
+$(eval $(call program,cloudfolio,cloudfolio))
+
+# The unit tests are one program; its list of suites is the list of files that define one.
+$(B)/suites.h: $(SUITES) Makefile
+	@mkdir -p $(@D)
+	@for s in $(basename $(notdir $(SUITES))); do echo "SUITE($${s}_suite)"; done > $@
+$(B)/obj/tests/unit/main.o: $(B)/suites.h
+$(B)/obj/tests/unit/main.o: ALL_CFLAGS += -DSUITES='"$(B)/suites.h"'
+TESTABLE = $(filter-out %/main.c,$(wildcard jobs/*/*.c))
+$(B)/unit: $(call objects,$(UNIT) $(TESTABLE)) $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS) $(shell pkg-config --libs check 2>/dev/null)
+
+# tests/store and tests/bench hold one program a file.
+$(B)/%: $(B)/obj/tests/store/%.o $(LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
+$(B)/bench/%: $(B)/obj/tests/bench/%/bench.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
+
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,422 @@
+/* Committing a version: steps 1 to 3 of "Committing" in docs/CONTRACT.md, whose numbers the comments use. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/compress.h"
+#include "common/base/json.h"
+#include "common/contract/dataset.h"
+
+enum { MARKER_ATTEMPTS = 5, BACKOFF_MS = 40, IN_FLIGHT = 64 };
+
+struct upload {
+    struct cf_blob_ref ref;
+    struct cf_buf frame;
+};
+
+struct cf_commit {
+    struct cf_dataset dataset;
+    struct cf_producer producer;
+    uint64_t version;
+    uint64_t floor;
+    uint64_t parent_version;
+    char parent_sha256[CF_SHA256_HEX];
+    struct cf_blob_ref parent_root;
+    struct cf_blob_set parent_blobs;
+    json_t *listed; /* hash → reference, of every blob that this version lists */
+    struct upload *uploads;
+    size_t upload_count;
+    size_t upload_capacity;
+    struct cf_input inputs[CF_INPUTS_MAX];
+    size_t input_count;
+};
+
+struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct cf_marker *parent,
+                                const json_t *parent_root, const struct cf_producer *producer)
+{
+    struct cf_commit *commit = cf_calloc(1, sizeof(*commit));
+    commit->dataset = *dataset;
+    commit->producer = *producer;
+    commit->version = 1;
+    commit->floor = 1;
+    commit->listed = json_object();
+    if (parent) {
+        commit->version = parent->version + 1;
+        commit->floor = parent->floor;
+        commit->parent_version = parent->version;
+        memcpy(commit->parent_sha256, parent->sha256, sizeof(commit->parent_sha256));
+        commit->parent_root = parent->root;
+    }
+    if (parent && parent_root) {
+        (void)cf_blob_set_read(parent_root, &commit->parent_blobs, NULL); /* else: nothing to reuse */
+    }
+    return commit;
+}
+
+void cf_commit_free(struct cf_commit *commit)
+{
+    if (!commit) {
+        return;
+    }
+    for (size_t i = 0; i < commit->upload_count; i++) {
+        cf_buf_release(&commit->uploads[i].frame);
+    }
+    free(commit->uploads);
+    json_decref(commit->listed);
+    cf_blob_set_release(&commit->parent_blobs);
+    free(commit);
+}
+
+void cf_commit_input(struct cf_commit *commit, const char *dataset, uint64_t version,
+                     const char *sha256)
+{
+    if (commit->input_count == CF_INPUTS_MAX) {
+        return;
+    }
+    struct cf_input *input = &commit->inputs[commit->input_count++];
+    input->version = version;
+    (void)snprintf(input->dataset, sizeof(input->dataset), "%s", dataset);
+    (void)snprintf(input->sha256, sizeof(input->sha256), "%s", sha256);
+}
+
+static void list_blob(struct cf_commit *commit, const struct cf_blob_ref *ref)
+{
+    (void)json_object_set_new(commit->listed, ref->sha256, cf_blob_ref_json(ref));
+}
+
+/* Compresses and queues a payload, unless this commit holds it already. */
+static void queue(struct cf_commit *commit, const void *data, size_t length,
+                  struct cf_blob_ref *ref)
+{
+    commit->uploads = cf_grow(commit->uploads, commit->upload_count, &commit->upload_capacity,
+                              sizeof(*commit->uploads));
+    struct upload *upload = &commit->uploads[commit->upload_count++];
+    *upload = (struct upload){.frame = CF_BUF_INIT};
+    cf_zstd_compress(data, length, &upload->frame);
+    ref->version = commit->version;
+    ref->stored = upload->frame.length;
+    upload->ref = *ref;
+}
+
+void cf_commit_add(struct cf_commit *commit, const void *data, size_t length, const char *type,
+                   struct cf_blob_ref *ref)
+{
+    *ref = (struct cf_blob_ref){.bytes = length};
+    (void)snprintf(ref->type, sizeof(ref->type), "%s", type);
+    cf_sha256_hex(data, length, ref->sha256);
+    const json_t *same = json_object_get(commit->listed, ref->sha256);
+    const struct cf_blob_ref *kept = cf_blob_set_find(&commit->parent_blobs, ref->sha256);
+    if (same) {
+        (void)cf_blob_ref_read(same, ref, NULL);
+        return;
+    }
+    if (kept) {
+        *ref = *kept;
+    } else {
+        queue(commit, data, length, ref);
+    }
+    list_blob(commit, ref);
+}
+
+int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_ref *ref,
+                   struct cf_error *err)
+{
+    const struct cf_blob_ref *kept = cf_blob_set_find(&commit->parent_blobs, sha256);
+    if (!kept) {
+        return cf_error_set(err, CF_EINTERNAL, "the parent does not list the blob %.64s", sha256);
+    }
+    *ref = *kept;
+    list_blob(commit, ref);
+    return 0;
+}
+
+/* --- step 1 ------------------------------------------------------------------------------------- */
+
+static int upload_all(struct cf_commit *commit, struct cf_error *err)
+{
+    for (size_t i = 0; i < commit->upload_count; i += IN_FLIGHT) {
+        char keys[IN_FLIGHT][CF_KEY_MAX];
+        struct cf_op ops[IN_FLIGHT];
+        size_t n = commit->upload_count - i < IN_FLIGHT ? commit->upload_count - i : IN_FLIGHT;
+        for (size_t j = 0; j < n; j++) {
+            const struct upload *upload = &commit->uploads[i + j];
+            cf_dataset_blob_key(&commit->dataset, upload->ref.version, upload->ref.sha256, keys[j]);
+            ops[j] = (struct cf_op){.kind = CF_OP_PUT,
+                                    .key = keys[j],
+                                    .data = upload->frame.data,
+                                    .length = upload->frame.length,
+                                    .content_type = "application/zstd"};
+        }
+        int rc = cf_store_run(commit->dataset.store, ops, n);
+        for (size_t j = 0; j < n; j++) {
+            if (rc && ops[j].rc) {
+                *err = ops[j].error;
+            }
+            cf_op_release(&ops[j]);
+        }
+        if (rc) {
+            return err->code;
+        }
+    }
+    return 0;
+}
+
+/* --- steps 2 and 3 ------------------------------------------------------------------------------ */
+
+enum verdict { COMMITTED, LOST_RACE, ABSENT, UNKNOWN };
+
+/* Whose marker is at the key? */
+static enum verdict look_at(const struct cf_dataset *dataset, const char *key,
+                            const struct cf_buf *bytes, struct cf_error *err)
+{
+    struct cf_op get = {.kind = CF_OP_GET, .key = key, .max_body = CF_MARKER_MAX};
+    int rc = cf_store_run(dataset->store, &get, 1);
+    enum verdict verdict = UNKNOWN;
+    if (rc == CF_ENOTFOUND) {
+        verdict = ABSENT;
+    } else if (rc) {
+        *err = get.error;
+    } else {
+        bool ours = get.body.length == bytes->length &&
+                    memcmp(get.body.data, bytes->data, bytes->length) == 0;
+        verdict = ours ? COMMITTED : LOST_RACE;
+    }
+    cf_op_release(&get);
+    return verdict;
+}
+
+static void wait_before(int attempt)
+{
+    if (attempt) {
+        cf_clock_sleep_ms((int64_t)(cf_random_u64() % (uint64_t)(BACKOFF_MS << attempt)));
+    }
+}
+
+static int conflict(struct cf_error *err, const char *key)
+{
+    return cf_error_at(err, CF_ECONFLICT, "commit", key, "somebody else committed this version");
+}
+
+static int unknown(struct cf_error *err, const char *key)
+{
+    char why[300];
+    (void)snprintf(why, sizeof(why), "%.299s", err->message);
+    return cf_error_at(err, CF_ERETRY, "commit", key, "the outcome of the commit is unknown: %s",
+                       why);
+}
+
+/* Step 2: the conditional create, the identical bytes again while its outcome is open. */
+static int create_marker(const struct cf_dataset *dataset, const char *key,
+                         const struct cf_buf *bytes, struct cf_error *err)
+{
+    for (int i = 0; i < MARKER_ATTEMPTS; i++) {
+        wait_before(i);
+        struct cf_op put = {.kind = CF_OP_PUT_NEW,
+                            .key = key,
+                            .data = bytes->data,
+                            .length = bytes->length,
+                            .content_type = "application/json"};
+        int rc = cf_store_run(dataset->store, &put, 1);
+        *err = put.error;
+        cf_op_release(&put);
+        if (rc == 0) {
+            return 0;
+        }
+        if (rc == CF_ECONFLICT) {
+            switch (look_at(dataset, key, bytes, err)) {
+            case COMMITTED:
+                return 0;
+            case LOST_RACE:
+                return conflict(err, key);
+            default:
+                break; /* collected meanwhile, or no answer: the identical bytes again */
+            }
+        } else if (rc == CF_EDENIED || rc == CF_EUSAGE || rc == CF_ECONFIG) {
+            return rc; /* refused, so certainly not applied */
+        }
+    }
+    switch (look_at(dataset, key, bytes, err)) {
+    case COMMITTED:
+        return 0;
+    case LOST_RACE:
+        return conflict(err, key);
+    default:
+        return unknown(err, key);
+    }
+}
+
+/* Step 3: was the marker created below the floor, by a writer that had stalled? */
+static int check_floor(const struct cf_dataset *dataset, const char *key, uint64_t version,
+                       struct cf_error *err)
+{
+    char prefix[CF_KEY_MAX];
+    cf_dataset_prefix(dataset, 'v', prefix);
+    for (int i = 0; i < MARKER_ATTEMPTS; i++) {
+        wait_before(i);
+        struct cf_op list = {.kind = CF_OP_LIST, .key = prefix, .max_keys = 1};
+        int rc = cf_store_run(dataset->store, &list, 1);
+        uint64_t newest =
+            rc || !list.listed_count ? 0 : cf_dataset_key_version(dataset, list.listed[0].key);
+        *err = list.error;
+        cf_op_release(&list);
+        if (newest == version) {
+            return 0;
+        }
+        if (newest > version) {
+            struct cf_marker marker;
+            rc = cf_dataset_newest(dataset, &marker, err);
+            if (!rc) {
+                bool below = marker.floor > version;
+                cf_marker_release(&marker);
+                return below ? conflict(err, key) : 0;
+            }
+        } else if (!rc) {
+            (void)cf_error_set(err, CF_ERETRY, "LIST does not show the marker that was created");
+        }
+    }
+    return unknown(err, key);
+}
+
+static int commit_marker(const struct cf_dataset *dataset, struct cf_marker *marker,
+                         struct cf_error *err)
+{
+    char key[CF_KEY_MAX];
+    struct cf_buf bytes = CF_BUF_INIT;
+    if (!cf_store_can_commit(dataset->store)) {
+        return cf_error_set(err, CF_ECONFIG,
+                            "the store %s can't create an object on condition, so nothing can be "
+                            "committed to it",
+                            cf_store_url(dataset->store));
+    }
+    if (marker->version > CF_VERSION_MAX) {
+        return cf_error_set(err, CF_EDATA, "%s has no version numbers left", dataset->name);
+    }
+    cf_random_hex(marker->writer);
+    cf_clock_format(cf_clock_now_ms(), marker->created_at);
+    cf_dataset_marker_key(dataset, marker->version, key);
+    int rc = cf_marker_write(marker, &bytes, err);
+    rc = rc ? rc : create_marker(dataset, key, &bytes, err);
+    rc = rc ? rc : check_floor(dataset, key, marker->version, err);
+    cf_buf_release(&bytes);
+    return rc;
+}
+
+static void fill_marker(struct cf_marker *marker, const struct cf_dataset *dataset,
+                        const struct cf_producer *producer)
+{
+    memset(marker, 0, sizeof(*marker));
+    memcpy(marker->tenant, dataset->tenant, sizeof(marker->tenant));
+    memcpy(marker->dataset, dataset->name, sizeof(marker->dataset));
+    (void)snprintf(marker->job, sizeof(marker->job), "%s", producer->job);
+    (void)snprintf(marker->build, sizeof(marker->build), "%s", producer->build);
+    (void)snprintf(marker->run, sizeof(marker->run), "%s", producer->run);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void add_root(struct cf_commit *commit, json_t *root, struct cf_blob_ref *ref)
+{
+    struct cf_buf text = CF_BUF_INIT;
+    json_t *blobs = json_array();
+    const char *hash;
+    json_t *value;
+    /* jansson keeps insertion order; the array's order must depend on the contents alone */
+    size_t count = json_object_size(commit->listed);
+    const char **hashes = cf_calloc(count, sizeof(*hashes));
+    size_t n = 0;
+    json_object_foreach(commit->listed, hash, value) {
+        hashes[n++] = hash;
+    }
+    qsort(hashes, count, sizeof(*hashes), by_text);
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append(blobs, json_object_get(commit->listed, hashes[i]));
+    }
+    free(hashes);
+    (void)json_object_set_new(root, "blobs", blobs);
+    cf_json_dump(root, &text);
+    json_decref(root);
+    *ref = (struct cf_blob_ref){.bytes = text.length, .type = "application/json"};
+    cf_sha256_hex(text.data, text.length, ref->sha256);
+    if (strcmp(ref->sha256, commit->parent_root.sha256) == 0) {
+        *ref = commit->parent_root;
+    } else {
+        queue(commit, text.data, text.length, ref);
+    }
+    cf_buf_release(&text);
+}
+
+int cf_commit_finish(struct cf_commit *commit, json_t *root, const char *request, json_t *summary,
+                     struct cf_marker *out, struct cf_error *err)
+{
+    fill_marker(out, &commit->dataset, &commit->producer);
+    out->version = commit->version;
+    out->parent_version = commit->parent_version;
+    memcpy(out->parent_sha256, commit->parent_sha256, sizeof(out->parent_sha256));
+    out->floor = commit->floor;
+    (void)snprintf(out->request, sizeof(out->request), "%s", request);
+    memcpy(out->inputs, commit->inputs, sizeof(out->inputs));
+    out->input_count = commit->input_count;
+    out->summary = summary ? summary : json_object();
+    add_root(commit, root, &out->root);
+    int rc = upload_all(commit, err);
+    rc = rc ? rc : commit_marker(&commit->dataset, out, err);
+    if (rc) {
+        cf_marker_release(out);
+    }
+    return rc;
+}
+
+/* A version that follows parent and refers to the contents of another marker, or of the parent itself. */
+static int commit_copy(const struct cf_dataset *dataset, const struct cf_marker *parent,
+                       const struct cf_marker *contents, uint64_t floor, json_t *summary,
+                       const struct cf_producer *producer, struct cf_marker *out,
+                       struct cf_error *err)
+{
+    fill_marker(out, dataset, producer);
+    out->version = parent->version + 1;
+    out->parent_version = parent->version;
+    memcpy(out->parent_sha256, parent->sha256, sizeof(out->parent_sha256));
+    out->floor = floor;
+    memcpy(out->request, contents->request, sizeof(out->request));
+    memcpy(out->inputs, contents->inputs, sizeof(out->inputs));
+    out->input_count = contents->input_count;
+    out->summary = summary;
+    out->root = contents->root;
+    int rc = commit_marker(dataset, out, err);
+    if (rc) {
+        cf_marker_release(out);
+    }
+    return rc;
+}
+
+int cf_commit_rollback(const struct cf_dataset *dataset, const struct cf_marker *parent,
+                       const struct cf_marker *target, const struct cf_producer *producer,
+                       struct cf_marker *out, struct cf_error *err)
+{
+    if (target->version < parent->floor || target->version > parent->version) {
+        return cf_error_set(err, CF_EDATA,
+                            "version %" PRIu64 " of %s can't be restored: %" PRIu64 " to %" PRIu64
+                            " can",
+                            target->version, dataset->name, parent->floor, parent->version);
+    }
+    json_t *summary = json_deep_copy(target->summary);
+    (void)json_object_set_new(summary, "rollback_to", json_integer((json_int_t)target->version));
+    return commit_copy(dataset, parent, target, parent->floor, summary, producer, out, err);
+}
+
+int cf_commit_floor(const struct cf_dataset *dataset, const struct cf_marker *parent,
+                    uint64_t floor, const struct cf_producer *producer, struct cf_marker *out,
+                    struct cf_error *err)
+{
+    if (floor < parent->floor || floor > parent->version) {
+        return cf_error_set(err, CF_EINTERNAL, "the floor %" PRIu64 " is out of range", floor);
+    }
+    return commit_copy(dataset, parent, parent, floor, json_incref(parent->summary), producer, out,
+                       err);
+}

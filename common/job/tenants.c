@@ -1,0 +1,119 @@
+#include "common/job/tenants.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/hash.h"
+
+static int parse_shard(struct cf_selection *s, const char *text, const char *name,
+                       struct cf_error *err)
+{
+    char rest = 0;
+    if (sscanf(text, "%" SCNu64 "/%" SCNu64 "%c", &s->shard_index, &s->shard_count, &rest) != 2 ||
+        s->shard_count < 1 || s->shard_count > 10000 || s->shard_index >= s->shard_count ||
+        strchr(text, '-')) {
+        return cf_error_set(err, CF_EUSAGE,
+                            "%s: \"%.40s\" is not I/N with I from 0 to N-1 and N at most 10000",
+                            name, text);
+    }
+    return 0;
+}
+
+/* AWS Batch numbers the children of an array job. */
+static int shard_of_environment(struct cf_selection *s, struct cf_error *err)
+{
+    const char *index = getenv("AWS_BATCH_JOB_ARRAY_INDEX");
+    const char *size = getenv("AWS_BATCH_JOB_ARRAY_SIZE");
+    char text[64];
+    if (!index || !*index || !size || !*size) {
+        return 0;
+    }
+    (void)snprintf(text, sizeof(text), "%s/%s", index, size);
+    return parse_shard(s, text, "AWS_BATCH_JOB_ARRAY_INDEX/AWS_BATCH_JOB_ARRAY_SIZE", err);
+}
+
+static int wrong_event(struct cf_error *err, const char *key, const char *why)
+{
+    return cf_error_set(err, CF_EDATA, "--event: \"%.200s\" %s", key, why);
+}
+
+/* tenants/<tenant>/<dataset>/v/<name>, of a dataset that the job serves. */
+static int parse_event(struct cf_selection *s, const char *const *datasets, struct cf_error *err)
+{
+    char tenant[CF_KEY_MAX];
+    char dataset[CF_KEY_MAX];
+    char lower[CF_TENANT_MAX];
+    struct cf_dataset d;
+    if (strlen(s->event) >= CF_KEY_MAX ||
+        sscanf(s->event, "tenants/%[^/]/%[^/]/v/", tenant, dataset) != 2) {
+        return wrong_event(err, s->event, "is not the key of a version's marker");
+    }
+    if (cf_tenant_normalise(tenant, lower, err) || strcmp(tenant, lower) != 0) {
+        return wrong_event(err, s->event, "names no tenant");
+    }
+    size_t i = 0;
+    while (datasets && datasets[i] && strcmp(datasets[i], dataset) != 0) {
+        i++;
+    }
+    if (!datasets || !datasets[i]) {
+        return wrong_event(err, s->event, "is of a dataset that does not start this job");
+    }
+    cf_dataset_init(&d, NULL, tenant, dataset);
+    s->event_version = cf_dataset_key_version(&d, s->event);
+    if (!s->event_version) {
+        return wrong_event(err, s->event, "does not end in a marker's name");
+    }
+    (void)snprintf(s->event_dataset, sizeof(s->event_dataset), "%s", datasets[i]);
+    cf_string_list_add(&s->tenants, tenant, strlen(tenant));
+    return 0;
+}
+
+int cf_selection_check(struct cf_selection *s, const char *const *event_datasets,
+                       struct cf_error *err)
+{
+    int ways = (s->tenants.count > 0) + s->all + (s->event != NULL);
+    if (ways != 1) {
+        return cf_error_set(err, CF_EUSAGE,
+                            "exactly one of --tenant NAME, --all and --event KEY is needed");
+    }
+    if (s->shard && !s->all) {
+        return cf_error_set(err, CF_EUSAGE, "--shard goes with --all");
+    }
+    for (size_t i = 0; i < s->tenants.count; i++) {
+        char lower[CF_TENANT_MAX];
+        int rc = cf_tenant_normalise(s->tenants.items[i], lower, err);
+        if (rc) {
+            return rc;
+        }
+        memcpy(s->tenants.items[i], lower, strlen(lower) + 1);
+    }
+    if (s->event) {
+        return parse_event(s, event_datasets, err);
+    }
+    if (s->all) {
+        return s->shard ? parse_shard(s, s->shard, "--shard", err) : shard_of_environment(s, err);
+    }
+    return 0;
+}
+
+int cf_selection_resolve(struct cf_selection *s, struct cf_store *store, struct cf_error *err)
+{
+    struct cf_string_list all = {0};
+    if (!s->all) {
+        return 0;
+    }
+    int rc = cf_job_tenants(store, &all, err);
+    for (size_t i = 0; i < all.count && !rc; i++) {
+        /* By the name's hash, so that a new tenant doesn't move the others to another shard. */
+        char hash[CF_SHA256_HEX];
+        cf_sha256_hex(all.items[i], strlen(all.items[i]), hash);
+        hash[15] = '\0';
+        if (!s->shard_count || strtoull(hash, NULL, 16) % s->shard_count == s->shard_index) {
+            cf_string_list_add(&s->tenants, all.items[i], strlen(all.items[i]));
+        }
+    }
+    cf_string_list_release(&all);
+    return rc;
+}

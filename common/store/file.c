@@ -1,0 +1,354 @@
+/* The file driver: an object is a file below a root folder, its key the path.
+ *
+ * An object appears whole or not at all: it is written to a temporary file in the folder where it will
+ * lie, flushed to the disk, and then gets its name by link(2), which fails when the name exists (that is
+ * put-if-absent), or by rename(2), which replaces. The folder is flushed before success is reported.
+ * Temporary names begin with "~", which no key may contain. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/hash.h"
+#include "common/store/file_walk.h"
+#include "common/store/listing.h"
+#include "common/store/store.h"
+#include "common/store/stream.h"
+
+enum { ATTEMPTS = 16, PATH_LIMIT = 4096, PIECE = 256 * 1024 };
+
+struct files {
+    char *root;
+};
+
+static int file_open(const char *rest, void **self, struct cf_error *err)
+{
+    while (rest[0] == '/' && rest[1] == '/') {
+        rest++;
+    }
+    if (rest[0] != '/' || strlen(rest) + CF_KEY_MAX + 64 > PATH_LIMIT) {
+        return cf_error_set(err, CF_EUSAGE,
+                            "\"file:%.100s\" must name an absolute path of at most %d bytes", rest,
+                            PATH_LIMIT - CF_KEY_MAX - 64);
+    }
+    struct files *files = cf_malloc(sizeof(*files));
+    files->root = cf_strdup(rest);
+    size_t length = strlen(rest);
+    while (length > 1 && files->root[length - 1] == '/') {
+        files->root[--length] = '\0';
+    }
+    *self = files;
+    return 0;
+}
+
+static void file_close(void *self)
+{
+    struct files *files = self;
+    free(files->root);
+    free(files);
+}
+
+static void path_of(const struct files *files, const char *key, char out[PATH_LIMIT])
+{
+    (void)snprintf(out, PATH_LIMIT, "%s/%s", files->root, key);
+}
+
+static int failed(struct cf_op *op, const char *operation)
+{
+    return cf_error_errno(&op->error, errno, operation, op->key);
+}
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+static int read_range(struct cf_op *op, int fd, uint64_t first, uint64_t length)
+{
+    char *piece = cf_malloc(PIECE);
+    int rc = 0;
+    if (!op->sink) {
+        cf_buf_reserve(&op->body, (size_t)length);
+    }
+    while (length && !rc) {
+        size_t want = length < PIECE ? (size_t)length : PIECE;
+        ssize_t got = pread(fd, piece, want, (off_t)first);
+        if (got < 0) {
+            rc = failed(op, "get");
+        } else if (got == 0) {
+            rc = cf_error_at(&op->error, CF_EDATA, "get", op->key, "the file became shorter");
+        } else {
+            rc = cf_stream_write(op, piece, (size_t)got);
+            first += (uint64_t)got;
+            length -= (uint64_t)got;
+        }
+    }
+    free(piece);
+    return rc;
+}
+
+static int do_get(const struct files *files, struct cf_op *op)
+{
+    char path[PATH_LIMIT];
+    struct stat st;
+    uint64_t first = 0;
+    uint64_t length = 0;
+    path_of(files, op->key, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return failed(op, "get");
+    }
+    int rc = 0;
+    if (fstat(fd, &st) != 0) {
+        rc = failed(op, "get");
+    } else if (!S_ISREG(st.st_mode)) {
+        rc = cf_error_at(&op->error, CF_ENOTFOUND, "get", op->key, "no such object");
+    } else {
+        op->size = (uint64_t)st.st_size;
+        cf_file_etag(&st, op->etag);
+        if (op->if_match && strcmp(op->if_match, op->etag) != 0) {
+            rc = cf_error_at(&op->error, CF_ECONFLICT, "get", op->key, "the object has changed");
+        }
+    }
+    if (!rc && op->kind == CF_OP_GET) {
+        rc = cf_stream_range(op, op->size, &first, &length);
+        rc = rc ? rc : read_range(op, fd, first, length);
+    }
+    (void)close(fd);
+    return rc;
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+static int make_folders(const struct files *files, char *path)
+{
+    for (char *slash = path + strlen(files->root); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int rc = mkdir(path, 0777);
+        *slash = '/';
+        if (rc != 0 && errno != EEXIST && errno != ENOENT) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The root itself may be missing along with the folders above it. */
+static int make_root(const struct files *files)
+{
+    char path[PATH_LIMIT];
+    (void)snprintf(path, sizeof(path), "%s/", files->root);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int rc = mkdir(path, 0777);
+        *slash = '/';
+        if (rc != 0 && errno != EEXIST) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Opens a fresh temporary file beside path and takes a lock that tells tidy that its writer lives. */
+static int open_temporary(const struct files *files, char *path, char temporary[PATH_LIMIT])
+{
+    const char *slash = strrchr(path, '/');
+    for (int i = 0; i < ATTEMPTS; i++) {
+        char random[CF_RANDOM_HEX];
+        cf_random_hex(random);
+        (void)snprintf(temporary, PATH_LIMIT, "%.*s/~%.16s", (int)(slash - path), path, random);
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0) {
+            (void)flock(fd, LOCK_SH | LOCK_NB);
+            return fd;
+        }
+        /* A folder may be missing, or a collector may have removed it while it was empty. */
+        if (errno != ENOENT || (i == 0 ? make_folders(files, path) : make_root(files)) != 0) {
+            return -1;
+        }
+        if (i > 0 && make_folders(files, path) != 0) {
+            return -1;
+        }
+    }
+    return -1;
+}
+
+static int write_all(void *context, const void *data, size_t length)
+{
+    int fd = *(int *)context;
+    const char *p = data;
+    while (length) {
+        ssize_t n = write(fd, p, length);
+        if (n < 0) {
+            return CF_EUNAVAILABLE; /* errno says why */
+        }
+        p += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_temporary(struct cf_op *op, int fd)
+{
+    struct stat st;
+    errno = 0;
+    int rc = cf_stream_pump(op, write_all, &fd);
+    if (rc) {
+        return errno && rc == CF_EUNAVAILABLE ? failed(op, "put") : rc;
+    }
+    if (fsync(fd) != 0 || fstat(fd, &st) != 0) {
+        return failed(op, "put");
+    }
+    op->size = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int flush_folder(struct cf_op *op, const char *path)
+{
+    char folder[PATH_LIMIT];
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        int rc = failed(op, "put");
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return rc;
+    }
+    (void)close(fd);
+    return 0;
+}
+
+static int name_object(struct cf_op *op, const char *temporary, const char *path)
+{
+    if (op->kind == CF_OP_PUT) {
+        return rename(temporary, path) == 0 ? 0 : failed(op, "put");
+    }
+    int rc = 0;
+    if (link(temporary, path) != 0) {
+        rc = errno == EEXIST
+                 ? cf_error_at(&op->error, CF_ECONFLICT, "put_new", op->key, "the key exists")
+                 : failed(op, "put_new");
+    }
+    (void)unlink(temporary);
+    return rc;
+}
+
+static int put_once(const struct files *files, struct cf_op *op, bool *again)
+{
+    char path[PATH_LIMIT];
+    char temporary[PATH_LIMIT];
+    struct stat st;
+    path_of(files, op->key, path);
+    int fd = open_temporary(files, path, temporary);
+    if (fd < 0) {
+        return failed(op, "put");
+    }
+    int rc = write_temporary(op, fd);
+    if (rc) {
+        (void)unlink(temporary);
+    } else {
+        rc = name_object(op, temporary, path);
+        *again = rc == CF_ENOTFOUND; /* tidy took the temporary file before it was locked */
+    }
+    if (!rc && fstat(fd, &st) == 0) {
+        cf_file_etag(&st, op->etag);
+    }
+    (void)close(fd);
+    return rc ? rc : flush_folder(op, path);
+}
+
+static int do_put(const struct files *files, struct cf_op *op)
+{
+    int rc = 0;
+    bool again = true;
+    for (int i = 0; i < ATTEMPTS && again; i++) {
+        again = false;
+        rc = put_once(files, op, &again);
+    }
+    return rc;
+}
+
+static int do_delete(const struct files *files, struct cf_op *op)
+{
+    char path[PATH_LIMIT];
+    path_of(files, op->key, path);
+    if (unlink(path) != 0) {
+        return errno == ENOENT || errno == ENOTDIR ? 0 : failed(op, "delete");
+    }
+    /* Folders that became empty go too; rmdir fails at the first that isn't. */
+    size_t root = strlen(files->root);
+    for (char *slash = strrchr(path, '/'); slash && (size_t)(slash - path) > root;
+         slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (rmdir(path) != 0) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* --- listing ------------------------------------------------------------------------------------ */
+
+static bool offer(void *context, const char *key, const struct stat *st)
+{
+    struct cf_listing *listing = context;
+    char etag[CF_ETAG_MAX];
+    cf_file_etag(st, etag);
+    cf_listing_add(listing, key, (uint64_t)st->st_size, etag);
+    return cf_listing_wants(listing, key);
+}
+
+static int do_list(const struct files *files, struct cf_op *op)
+{
+    struct cf_listing listing;
+    cf_listing_begin(&listing, op);
+    struct cf_file_walk walk = {.root = files->root,
+                                .prefix = op->key,
+                                .after = op->start_after ? op->start_after : "",
+                                .one_per_folder = op->group_by_slash,
+                                .visit = offer,
+                                .context = &listing};
+    return cf_file_walk(&walk, &op->error);
+}
+
+static int file_tidy(void *self, uint64_t *removed, struct cf_error *err)
+{
+    const struct files *files = self;
+    return cf_file_walk_temporary(files->root, removed, err);
+}
+
+static void file_run(void *self, struct cf_op *ops, size_t count)
+{
+    const struct files *files = self;
+    for (size_t i = 0; i < count; i++) {
+        struct cf_op *op = &ops[i];
+        switch (op->kind) {
+        case CF_OP_GET:
+        case CF_OP_STAT:
+            op->rc = do_get(files, op);
+            break;
+        case CF_OP_PUT:
+        case CF_OP_PUT_NEW:
+            op->rc = do_put(files, op);
+            break;
+        case CF_OP_DELETE:
+            op->rc = do_delete(files, op);
+            break;
+        case CF_OP_LIST:
+            op->rc = do_list(files, op);
+            break;
+        }
+    }
+}
+
+const struct cf_store_driver cf_store_file_driver = {
+    .scheme = "file",
+    .conditional_create = true,
+    .open = file_open,
+    .run = file_run,
+    .tidy = file_tidy,
+    .close = file_close,
+};
