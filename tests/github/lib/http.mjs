@@ -140,7 +140,7 @@ export class Service {
       request.socket.destroy();
       return;
     }
-    if (action?.wrongTypes) reply = { ...reply, body: JSON.stringify(wrongTypes(JSON.parse(reply.body.toString()))) };
+    if (action?.wrongTypes && reply.body && reply.headers['content-type'] === JSON_TYPE) reply = { ...reply, body: JSON.stringify(wrongTypes(JSON.parse(reply.body.toString()))) };
     const sent = await this.#send(env, reply, response);
     done(reply.status, { bytes: sent, ...(entry.points ? {} : { points: 0 }) });
   }
