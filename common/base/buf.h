@@ -10,7 +10,10 @@ struct cf_buf {
     size_t capacity;
 };
 
-#define CF_BUF_INIT {NULL, 0, 0}
+#define CF_BUF_INIT                                                                                \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 void cf_buf_release(struct cf_buf *buf); /* frees, and leaves an empty buffer */
 void cf_buf_clear(struct cf_buf *buf);   /* length 0, memory kept */

@@ -1,8 +1,9 @@
 /* Errors: what went wrong, where, and what a caller or the scheduler should do about it.
  *
  * Functions that can fail return 0 or one of the negative codes below and describe the failure in a
- * struct cf_error of the caller's. Each code maps to exactly one exit status (sysexits.h), because the
- * scheduler's retry rules read it. Running out of memory is not an error of this kind: see alloc.h. */
+ * struct cf_error of the caller's. Each code maps to exactly one exit status (sysexits.h), because
+ * the scheduler's retry rules read it. Running out of memory is not an error of this kind: see
+ * alloc.h. */
 #ifndef CF_BASE_ERROR_H
 #define CF_BASE_ERROR_H
 
@@ -43,14 +44,16 @@ int cf_error_at(struct cf_error *err, int code, const char *operation, const cha
 int cf_error_prefix(struct cf_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Sets the code that fits an errno value: EACCES, EPERM, EROFS → CF_EDENIED; ENOSPC, EDQUOT → CF_ERETRY;
- * ENOENT, ENOTDIR → CF_ENOTFOUND; EINTR → CF_EINTERRUPTED; anything else → CF_EUNAVAILABLE. */
+/* Sets the code that fits an errno value: EACCES, EPERM, EROFS → CF_EDENIED; ENOSPC, EDQUOT →
+ * CF_ERETRY; ENOENT, ENOTDIR → CF_ENOTFOUND; EINTR → CF_EINTERRUPTED; anything else →
+ * CF_EUNAVAILABLE. */
 int cf_error_errno(struct cf_error *err, int saved_errno, const char *operation, const char *key);
 
 /* The exit status of a code, 0 for CF_OK. */
 int cf_exit_status(int code);
 
-/* Of two exit statuses, the one that should be reported for both: 70 before 78, 77, 65, 69, 75, 64, 0. */
+/* Of two exit statuses, the one that should be reported for both: 70 before 78, 77, 65, 69, 75, 64,
+ * 0. */
 int cf_exit_worst(int a, int b);
 
 /* The name of a code: "not_found", "conflict", …; "unknown" for anything else. */

@@ -70,6 +70,19 @@ int cf_json_get_string(const json_t *object, const char *key, const char **out,
     return 0;
 }
 
+int cf_json_get_sha256(const json_t *object, const char *key, char out[65], struct cf_error *err)
+{
+    const char *text;
+    int rc = cf_json_get_string(object, key, &text, err);
+    if (!rc && !cf_is_hex(text, 64)) {
+        rc = wrong(err, object, key, "a SHA-256 in lower-case hexadecimal");
+    }
+    if (!rc) {
+        memcpy(out, text, 65);
+    }
+    return rc;
+}
+
 int cf_json_get_u64(const json_t *object, const char *key, uint64_t *out, struct cf_error *err)
 {
     const json_t *value = json_object_get(object, key);

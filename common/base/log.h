@@ -2,9 +2,9 @@
  *
  *     cf_log(CF_INFO, "committed", CF_S("dataset", "repos"), CF_I("version", 42), CF_END);
  *
- * Every line carries time, level and event, and the context (job, run, tenant) once it is set. Text from
- * outside is escaped in both forms, so that nothing can forge a line or reach the terminal raw. Secrets are
- * never passed to the log. */
+ * Every line carries time, level and event, and the context (job, run, tenant) once it is set. Text
+ * from outside is escaped in both forms, so that nothing can forge a line or reach the terminal
+ * raw. Secrets are never passed to the log. */
 #ifndef CF_BASE_LOG_H
 #define CF_BASE_LOG_H
 
@@ -62,8 +62,9 @@ int cf_log_is_terminal(void);
 /* The context of all following lines. NULL clears one. The strings are copied. */
 void cf_log_context(const char *job, const char *run, const char *tenant);
 
-/* One line in CloudWatch's Embedded Metric Format, in JSON mode only: a metric named name with the given
- * unit ("Seconds", "Count", "Bytes"), under the namespace CloudFolio, with the dimensions job and tenant. */
+/* One line in CloudWatch's Embedded Metric Format, in JSON mode only: a metric named name with the
+ * given unit ("Seconds", "Count", "Bytes"), under the namespace CloudFolio, with the dimensions job
+ * and tenant. */
 void cf_log_metric(const char *name, const char *unit, double value);
 
 #endif

@@ -117,8 +117,10 @@ static int read_arguments(const struct cf_option *table, const struct option *na
             return cf_error_set(err, CF_EUSAGE, "%s needs a value", given);
         }
         if (c == '?') {
-            return cf_error_set(err, CF_EUSAGE, "%s is not an option, is given short but means "
-                                "several, or takes no value; --help lists the options", given);
+            return cf_error_set(err, CF_EUSAGE,
+                                "%s is not an option, is given short but means "
+                                "several, or takes no value; --help lists the options",
+                                given);
         }
         forget_variable(&table[index], &from_variable[index]);
         int rc = apply(&table[index], optarg, false, err);

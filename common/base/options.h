@@ -12,7 +12,8 @@
 
 #include "common/base/error.h"
 
-/* Strings given more than once: --tenant a --tenant b. A variable holds them with commas between. */
+/* Strings given more than once: --tenant a --tenant b. A variable holds them with commas between.
+ */
 struct cf_string_list {
     char **items;
     size_t count;
@@ -39,9 +40,9 @@ struct cf_option {
     uint64_t min, max; /* of CF_OPTION_UINT */
 };
 
-/* Reads the environment and argv[1…]. *first is set to the index of the first argument that is no option
- * (arguments are reordered so that those come last). CF_EUSAGE names the option that is wrong; a wrong
- * value in the environment is CF_ECONFIG and names the variable. */
+/* Reads the environment and argv[1…]. *first is set to the index of the first argument that is no
+ * option (arguments are reordered so that those come last). CF_EUSAGE names the option that is
+ * wrong; a wrong value in the environment is CF_ECONFIG and names the variable. */
 int cf_options_parse(const struct cf_option *table, int argc, char **argv, int *first,
                      struct cf_error *err);
 

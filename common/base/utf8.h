@@ -7,8 +7,8 @@
 
 #include "common/base/buf.h"
 
-/* Decodes one code point of s (length > 0 bytes): returns how many bytes it took, 0 when they are not
- * UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
+/* Decodes one code point of s (length > 0 bytes): returns how many bytes it took, 0 when they are
+ * not UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
 size_t cf_utf8_decode(const char *s, size_t length, uint32_t *code_point);
 
 /* Appends one code point, which must be a Unicode scalar value. */
@@ -17,8 +17,8 @@ void cf_utf8_encode(uint32_t code_point, struct cf_buf *out);
 /* Appends s with every byte that isn't part of valid UTF-8, and every NUL, replaced by U+FFFD. */
 void cf_utf8_clean(const char *s, size_t length, struct cf_buf *out);
 
-/* Appends s so that a terminal can show it: control characters (C0, DEL, C1, bidirectional overrides)
- * become \n, \t or \u00XX; invalid bytes become U+FFFD. */
+/* Appends s so that a terminal can show it: control characters (C0, DEL, C1, bidirectional
+ * overrides) become \n, \t or \u00XX; invalid bytes become U+FFFD. */
 void cf_utf8_printable(const char *s, size_t length, struct cf_buf *out);
 
 #endif

@@ -108,8 +108,8 @@ static int visit_blob(void *context, const struct cf_listed *listed)
     return json_object_get(sweep->keep, listed->key) ? 0 : doom(sweep, listed->key);
 }
 
-/* (iii) Everything is found by LIST, so markers that a stalled writer created again below the floor go
- * too. */
+/* (iii) Everything is found by LIST, so markers that a stalled writer created again below the floor
+ * go too. */
 static int delete_below_floor(struct sweep *sweep, struct cf_collected *out)
 {
     char first[CF_KEY_MAX];

@@ -1,5 +1,6 @@
-/* Collection: deletes what no version at or above the floor refers to (docs/CONTRACT.md, "Collection").
- * No clock takes part, and a collector that was stopped for any length of time does no harm. */
+/* Collection: deletes what no version at or above the floor refers to (docs/CONTRACT.md,
+ * "Collection"). No clock takes part, and a collector that was stopped for any length of time does
+ * no harm. */
 #ifndef CF_CONTRACT_COLLECT_H
 #define CF_CONTRACT_COLLECT_H
 
@@ -14,10 +15,10 @@ struct cf_collected {
     uint64_t blobs;
 };
 
-/* Keeps the newest version and keep (at least CF_COLLECT_KEEP) before it. An empty dataset, and one where
- * nothing lies below the floor and the floor needn't rise, is left alone. With dry_run nothing is
- * committed or deleted and out tells what would be. CF_ERETRY when other writers got in the way
- * each of several times. */
+/* Keeps the newest version and keep (at least CF_COLLECT_KEEP) before it. An empty dataset, and one
+ * where nothing lies below the floor and the floor needn't rise, is left alone. With dry_run
+ * nothing is committed or deleted and out tells what would be. CF_ERETRY when other writers got in
+ * the way each of several times. */
 int cf_collect(const struct cf_dataset *dataset, uint64_t keep, bool dry_run,
                const struct cf_producer *producer, struct cf_collected *out, struct cf_error *err);
 

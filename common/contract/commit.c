@@ -1,4 +1,5 @@
-/* Committing a version: steps 1 to 3 of "Committing" in docs/CONTRACT.md, whose numbers the comments use. */
+/* Committing a version: steps 1 to 3 of "Committing" in docs/CONTRACT.md, whose numbers the
+ * comments use. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct c
         commit->parent_root = parent->root;
     }
     if (parent && parent_root) {
-        (void)cf_blob_set_read(parent_root, &commit->parent_blobs, NULL); /* else: nothing to reuse */
+        (void)cf_blob_set_read(parent_root, &commit->parent_blobs,
+                               NULL); /* else: nothing to reuse */
     }
     return commit;
 }
@@ -133,7 +135,8 @@ int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_
     return 0;
 }
 
-/* --- step 1 ------------------------------------------------------------------------------------- */
+/* --- step 1 -------------------------------------------------------------------------------------
+ */
 
 static int upload_all(struct cf_commit *commit, struct cf_error *err)
 {
@@ -164,7 +167,8 @@ static int upload_all(struct cf_commit *commit, struct cf_error *err)
     return 0;
 }
 
-/* --- steps 2 and 3 ------------------------------------------------------------------------------ */
+/* --- steps 2 and 3 ------------------------------------------------------------------------------
+ */
 
 enum verdict { COMMITTED, LOST_RACE, ABSENT, UNKNOWN };
 
@@ -330,7 +334,8 @@ static void add_root(struct cf_commit *commit, json_t *root, struct cf_blob_ref 
     size_t count = json_object_size(commit->listed);
     const char **hashes = cf_calloc(count, sizeof(*hashes));
     size_t n = 0;
-    json_object_foreach(commit->listed, hash, value) {
+    json_object_foreach(commit->listed, hash, value)
+    {
         hashes[n++] = hash;
     }
     qsort(hashes, count, sizeof(*hashes), by_text);
@@ -372,7 +377,8 @@ int cf_commit_finish(struct cf_commit *commit, json_t *root, const char *request
     return rc;
 }
 
-/* A version that follows parent and refers to the contents of another marker, or of the parent itself. */
+/* A version that follows parent and refers to the contents of another marker, or of the parent
+ * itself. */
 static int commit_copy(const struct cf_dataset *dataset, const struct cf_marker *parent,
                        const struct cf_marker *contents, uint64_t floor, json_t *summary,
                        const struct cf_producer *producer, struct cf_marker *out,
@@ -407,6 +413,7 @@ int cf_commit_rollback(const struct cf_dataset *dataset, const struct cf_marker 
     }
     json_t *summary = json_deep_copy(target->summary);
     (void)json_object_set_new(summary, "rollback_to", json_integer((json_int_t)target->version));
+    (void)json_object_set_new(summary, "undone_request", json_string(parent->request));
     return commit_copy(dataset, parent, target, parent->floor, summary, producer, out, err);
 }
 

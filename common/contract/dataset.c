@@ -30,8 +30,7 @@ void cf_dataset_prefix(const struct cf_dataset *dataset, char kind, char out[CF_
     }
 }
 
-void cf_dataset_marker_key(const struct cf_dataset *dataset, uint64_t version,
-                           char out[CF_KEY_MAX])
+void cf_dataset_marker_key(const struct cf_dataset *dataset, uint64_t version, char out[CF_KEY_MAX])
 {
     cf_dataset_prefix(dataset, 'v', out);
     size_t n = strlen(out);
@@ -63,9 +62,9 @@ static int read_marker(const struct cf_dataset *dataset, const char *key, const 
                        struct cf_marker *out, struct cf_error *err)
 {
     int rc = cf_marker_read(cf_buf_str(&get->body), get->body.length, out, err);
-    if (!rc && (strcmp(out->tenant, dataset->tenant) != 0 ||
-                strcmp(out->dataset, dataset->name) != 0 ||
-                out->version != cf_dataset_key_version(dataset, key))) {
+    if (!rc &&
+        (strcmp(out->tenant, dataset->tenant) != 0 || strcmp(out->dataset, dataset->name) != 0 ||
+         out->version != cf_dataset_key_version(dataset, key))) {
         cf_marker_release(out);
         rc = cf_error_set(err, CF_EDATA, "the marker belongs to another key");
     }
@@ -112,8 +111,7 @@ static int resolve_once(const struct cf_dataset *dataset, struct cf_marker *out,
     return rc;
 }
 
-int cf_dataset_newest(const struct cf_dataset *dataset, struct cf_marker *out,
-                      struct cf_error *err)
+int cf_dataset_newest(const struct cf_dataset *dataset, struct cf_marker *out, struct cf_error *err)
 {
     int rc = CF_ECONFLICT;
     memset(out, 0, sizeof(*out));
@@ -146,8 +144,8 @@ int cf_dataset_at(const struct cf_dataset *dataset, uint64_t version, struct cf_
     return rc;
 }
 
-/* A blob that isn't there: collected since its marker was read, or lost? Nothing in a folder at or above
- * the floor is ever collected. */
+/* A blob that isn't there: collected since its marker was read, or lost? Nothing in a folder at or
+ * above the floor is ever collected. */
 static int explain_missing(const struct cf_dataset *dataset, const struct cf_blob_ref *ref,
                            const char *key, struct cf_error *err)
 {
@@ -218,7 +216,8 @@ int cf_dataset_blobs(const struct cf_dataset *dataset, const struct cf_blob_ref 
 {
     for (size_t i = 0; i < count; i++) {
         if (refs[i].bytes > BLOB_LIMIT) {
-            return cf_error_set(err, CF_EDATA, "the blob %s has %" PRIu64 " bytes, the limit is %zu",
+            return cf_error_set(err, CF_EDATA,
+                                "the blob %s has %" PRIu64 " bytes, the limit is %zu",
                                 refs[i].sha256, refs[i].bytes, BLOB_LIMIT);
         }
     }

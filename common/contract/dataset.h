@@ -1,7 +1,8 @@
-/* Versioned datasets: reading, committing, and what a writer must do to lose nothing (docs/CONTRACT.md).
+/* Versioned datasets: reading, committing, and what a writer must do to lose nothing
+ * (docs/CONTRACT.md).
  *
- * A version is a marker, a root document and the blobs that the root's "blobs" array lists. The other
- * parts of a root name its blobs by their SHA-256. */
+ * A version is a marker, a root document and the blobs that the root's "blobs" array lists. The
+ * other parts of a root name its blobs by their SHA-256. */
 #ifndef CF_CONTRACT_DATASET_H
 #define CF_CONTRACT_DATASET_H
 
@@ -38,8 +39,8 @@ int cf_dataset_newest(const struct cf_dataset *dataset, struct cf_marker *out,
 int cf_dataset_at(const struct cf_dataset *dataset, uint64_t version, struct cf_marker *out,
                   struct cf_error *err);
 
-/* A blob's payload, decompressed and checked against its hash. CF_EDATA names the key when it is missing
- * from a version that should have it, damaged or altered. The limit is 64 MiB a blob. */
+/* A blob's payload, decompressed and checked against its hash. CF_EDATA names the key when it is
+ * missing from a version that should have it, damaged or altered. The limit is 64 MiB a blob. */
 int cf_dataset_blob(const struct cf_dataset *dataset, const struct cf_blob_ref *ref,
                     struct cf_buf *out, struct cf_error *err);
 
@@ -62,7 +63,8 @@ int cf_blob_set_read(const json_t *root, struct cf_blob_set *out, struct cf_erro
 const struct cf_blob_ref *cf_blob_set_find(const struct cf_blob_set *set, const char *sha256);
 void cf_blob_set_release(struct cf_blob_set *set);
 
-/* --- committing --------------------------------------------------------------------------------- */
+/* --- committing ---------------------------------------------------------------------------------
+ */
 
 struct cf_producer {
     const char *job;
@@ -72,18 +74,19 @@ struct cf_producer {
 
 struct cf_commit;
 
-/* Prepares the version after parent (NULL: the first). parent_root is the parent's root document, whose
- * blobs may be referred to; NULL when nothing is to be reused. Both are copied from. */
+/* Prepares the version after parent (NULL: the first). parent_root is the parent's root document,
+ * whose blobs may be referred to; NULL when nothing is to be reused. Both are copied from. */
 struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct cf_marker *parent,
                                 const json_t *parent_root, const struct cf_producer *producer);
 void cf_commit_free(struct cf_commit *commit);
 
-/* Adds a payload: refers to the parent's blob when that lists the same bytes, else compresses it, to be
- * uploaded. ref is set to where it will lie. */
+/* Adds a payload: refers to the parent's blob when that lists the same bytes, else compresses it,
+ * to be uploaded. ref is set to where it will lie. */
 void cf_commit_add(struct cf_commit *commit, const void *data, size_t length, const char *type,
                    struct cf_blob_ref *ref);
 
-/* Refers to a blob that the parent lists, without having its bytes. CF_EINTERNAL when it doesn't. */
+/* Refers to a blob that the parent lists, without having its bytes. CF_EINTERNAL when it doesn't.
+ */
 int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_ref *ref,
                    struct cf_error *err);
 
@@ -91,17 +94,20 @@ int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_
 void cf_commit_input(struct cf_commit *commit, const char *dataset, uint64_t version,
                      const char *sha256);
 
-/* Uploads and creates the marker. root gets its "blobs" array here (in order of hash) and is stolen;
- * request is the SHA-256 of the pinned inputs and parameters; summary is stolen and may be NULL.
+/* Uploads and creates the marker. root gets its "blobs" array here (in order of hash) and is
+ * stolen; request is the SHA-256 of the pinned inputs and parameters; summary is stolen and may be
+ * NULL.
  *
  *   0            this version is on the chain: *out (released by the caller) is its marker
  *   CF_ECONFLICT somebody else committed: read again and decide
- *   CF_ERETRY, CF_EUNAVAILABLE, … before the marker was sent: nothing changed. After it: "the outcome is
- *                unknown" is said in the message; uploads stay where they are. */
+ *   CF_ERETRY, CF_EUNAVAILABLE, … before the marker was sent: nothing changed. After it: "the
+ * outcome is unknown" is said in the message; uploads stay where they are. */
 int cf_commit_finish(struct cf_commit *commit, json_t *root, const char *request, json_t *summary,
                      struct cf_marker *out, struct cf_error *err);
 
-/* Commits a version that refers to the root of an older one, at or above the parent's floor: rollback. */
+/* Commits a version that refers to the root of an older one, at or above the parent's floor:
+ * rollback. Its summary is the older one's with "rollback_to", that version, and "undone_request",
+ * the parent's request. */
 int cf_commit_rollback(const struct cf_dataset *dataset, const struct cf_marker *parent,
                        const struct cf_marker *target, const struct cf_producer *producer,
                        struct cf_marker *out, struct cf_error *err);

@@ -30,20 +30,20 @@ int cf_marker_write(struct cf_marker *marker, struct cf_buf *out, struct cf_erro
     for (size_t i = 0; i < marker->input_count; i++) {
         (void)json_array_append_new(inputs, input_json(&marker->inputs[i]));
     }
-    json_t *parent =
-        marker->parent_version
-            ? json_pack("{s:I,s:s}", "version", (json_int_t)marker->parent_version, "sha256",
-                        marker->parent_sha256)
-            : json_null();
-    json_t *document = json_pack(
-        "{s:i,s:o,s:s,s:I,s:o,s:I,s:s,s:s,s:o,s:{s:s,s:s,s:s},s:s,s:o,s:o,s:s}", "contract",
-        CF_CONTRACT_VERSION, "tenant", cf_json_string_or_null(*marker->tenant ? marker->tenant : NULL),
-        "dataset", marker->dataset, "version", (json_int_t)marker->version, "parent", parent, "floor",
-        (json_int_t)marker->floor, "writer", marker->writer, "request", marker->request, "inputs",
-        inputs, "producer", "job", marker->job, "build", marker->build, "run", marker->run,
-        "created_at", marker->created_at, "summary",
-        marker->summary ? json_incref(marker->summary) : json_object(), "root",
-        cf_blob_ref_json(&marker->root), "blobs", "root");
+    json_t *parent = marker->parent_version
+                         ? json_pack("{s:I,s:s}", "version", (json_int_t)marker->parent_version,
+                                     "sha256", marker->parent_sha256)
+                         : json_null();
+    json_t *document =
+        json_pack("{s:i,s:o,s:s,s:I,s:o,s:I,s:s,s:s,s:o,s:{s:s,s:s,s:s},s:s,s:o,s:o,s:s}",
+                  "contract", CF_CONTRACT_VERSION, "tenant",
+                  cf_json_string_or_null(*marker->tenant ? marker->tenant : NULL), "dataset",
+                  marker->dataset, "version", (json_int_t)marker->version, "parent", parent,
+                  "floor", (json_int_t)marker->floor, "writer", marker->writer, "request",
+                  marker->request, "inputs", inputs, "producer", "job", marker->job, "build",
+                  marker->build, "run", marker->run, "created_at", marker->created_at, "summary",
+                  marker->summary ? json_incref(marker->summary) : json_object(), "root",
+                  cf_blob_ref_json(&marker->root), "blobs", "root");
     size_t before = out->length;
     cf_json_dump(document, out);
     json_decref(document);
@@ -184,7 +184,8 @@ static int read_fields(const json_t *document, struct cf_marker *out, struct cf_
         (rc = read_text(document, "writer", 32, out->writer, sizeof(out->writer), err)) ||
         (rc = read_text(document, "request", 64, out->request, sizeof(out->request), err)) ||
         (rc = read_inputs(document, out, err)) || (rc = read_producer(document, out, err)) ||
-        (rc = read_text(document, "created_at", 0, out->created_at, sizeof(out->created_at), err)) ||
+        (rc =
+             read_text(document, "created_at", 0, out->created_at, sizeof(out->created_at), err)) ||
         (rc = cf_json_get_object(document, "summary", &value, err))) {
         return rc;
     }

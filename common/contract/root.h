@@ -4,13 +4,14 @@
 
 #include "common/store/store.h"
 
-/* Checks that the store holds this contract (one GET). A store without the file is probed first, and gets
- * it. CF_ECONFIG when the file is of another contract, or when the store fails the probe. */
+/* Checks that the store holds this contract (one GET). A store without the file is probed first,
+ * and gets it. CF_ECONFIG when the file is of another contract, or when the store fails the probe.
+ */
 int cf_root_check(struct cf_store *store, struct cf_error *err);
 
-/* The probe that a store must pass to be committed to: a fresh key put twice on condition gives success,
- * then a conflict; of 8 writers racing for one key, one wins; LIST shows a new key at once and in order.
- * What it wrote is deleted again. CF_ECONFIG says which part failed. */
+/* The probe that a store must pass to be committed to: a fresh key put twice on condition gives
+ * success, then a conflict; of 8 writers racing for one key, one wins; LIST shows a new key at once
+ * and in order. What it wrote is deleted again. CF_ECONFIG says which part failed. */
 int cf_root_probe(struct cf_store *store, struct cf_error *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* Run records: one small JSON object for each run of a job on a tenant, written when it starts and again
- * when it ends (docs/CONTRACT.md). They are for people, quotas and reports; nothing else decides by them. */
+/* Run records: one small JSON object for each run of a job on a tenant, written when it starts and
+ * again when it ends (docs/CONTRACT.md). They are for people, quotas and reports; nothing else
+ * decides by them. */
 #ifndef CF_CONTRACT_RUNS_H
 #define CF_CONTRACT_RUNS_H
 
@@ -17,10 +18,10 @@ struct cf_run_record {
     char tenant[CF_TENANT_MAX];
     char build[48];
     int64_t started_ms;
-    int64_t ended_ms;   /* 0: still running */
+    int64_t ended_ms; /* 0: still running */
     int exit_status;
     struct cf_error error; /* code 0: none */
-    char outcome[32];   /* "committed", "unchanged", "skipped", "failed" */
+    char outcome[32];      /* "committed", "unchanged", "skipped", "failed" */
     struct cf_input inputs[CF_INPUTS_MAX];
     size_t input_count;
     struct cf_input outputs[CF_INPUTS_MAX];

@@ -33,7 +33,8 @@ int cf_tenant_normalise(const char *login, char out[CF_TENANT_MAX], struct cf_er
         if (!letter && !separator) {
             return refuse(err, login, "only letters, digits, hyphens and one underscore may occur");
         }
-        if (separator && (i == 0 || i + 1 == length || login[i - 1] == '-' || login[i - 1] == '_')) {
+        if (separator &&
+            (i == 0 || i + 1 == length || login[i - 1] == '-' || login[i - 1] == '_')) {
             return refuse(err, login, "hyphens and the underscore stand singly between others");
         }
         if (underscores && c == '-') {

@@ -15,8 +15,8 @@ struct walk {
     json_t *seen; /* keys of the blobs that were checked */
     uint64_t newest;
     uint64_t floor;
-    uint64_t expected;                    /* the version that the next marker must have */
-    char expected_sha256[CF_SHA256_HEX];  /* and its hash, when a child named it */
+    uint64_t expected;                   /* the version that the next marker must have */
+    char expected_sha256[CF_SHA256_HEX]; /* and its hash, when a child named it */
     char prefix[CF_KEY_MAX];
     struct cf_error *err;
 };
@@ -166,8 +166,7 @@ static int walk_all(struct walk *walk)
         report(walk, CF_FOUND_MISSING, key, "the chain has a gap: this marker is missing");
     }
     cf_dataset_prefix(walk->dataset, 'b', walk->prefix);
-    return rc ? rc
-              : cf_store_walk(store, walk->prefix, NULL, false, visit_blob, walk, walk->err);
+    return rc ? rc : cf_store_walk(store, walk->prefix, NULL, false, visit_blob, walk, walk->err);
 }
 
 int cf_verify(const struct cf_dataset *dataset,

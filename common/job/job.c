@@ -28,8 +28,8 @@ int cf_job_configure_log(struct cf_error *err)
     enum cf_log_format chosen = CF_LOG_AUTO;
     if (format && *format) {
         if (strcmp(format, "json") != 0 && strcmp(format, "text") != 0) {
-            return cf_error_set(err, CF_ECONFIG, "CLOUDFOLIO_LOG: \"%.40s\" is neither json nor text",
-                                format);
+            return cf_error_set(err, CF_ECONFIG,
+                                "CLOUDFOLIO_LOG: \"%.40s\" is neither json nor text", format);
         }
         chosen = *format == 'j' ? CF_LOG_JSON : CF_LOG_TEXT;
     }
@@ -95,25 +95,27 @@ static void print_help(const struct cf_job *job, const struct cf_option *options
     if (job->notes) {
         (void)printf("\n%s\n", job->notes);
     }
-    (void)printf("\nThe log goes to stderr: CLOUDFOLIO_LOG=json|text, CLOUDFOLIO_LOG_LEVEL=debug|info|"
-                 "warn|error.\nExit status: 0 done or nothing to do, 64 usage, 65 bad input, 69 a service "
-                 "is down,\n70 a bug, 75 try again later, 77 not allowed, 78 configuration.\n");
+    (void)printf(
+        "\nThe log goes to stderr: CLOUDFOLIO_LOG=json|text, CLOUDFOLIO_LOG_LEVEL=debug|info|"
+        "warn|error.\nExit status: 0 done or nothing to do, 64 usage, 65 bad input, 69 a service "
+        "is down,\n70 a bug, 75 try again later, 77 not allowed, 78 configuration.\n");
 }
 
 /* The options of every job, followed by the job's own. Freed by the caller. */
 static struct cf_option *option_table(const struct cf_job *job, struct arguments *a)
 {
     const struct cf_option common[] = {
-        {"store", "CLOUDFOLIO_STORE", "URL", "where everything is kept, such as file:/var/lib/cloudfolio",
-         CF_OPTION_STRING, &a->store, 0, 0},
+        {"store", "CLOUDFOLIO_STORE", "URL",
+         "where everything is kept, such as file:/var/lib/cloudfolio", CF_OPTION_STRING, &a->store,
+         0, 0},
         {"tenant", "CLOUDFOLIO_TENANT", "NAME", "work on this tenant; may be given several times",
          CF_OPTION_LIST, &a->selection.tenants, 0, 0},
-        {"all", "CLOUDFOLIO_ALL", NULL, "work on every tenant", CF_OPTION_FLAG, &a->selection.all, 0,
-         0},
+        {"all", "CLOUDFOLIO_ALL", NULL, "work on every tenant", CF_OPTION_FLAG, &a->selection.all,
+         0, 0},
         {"shard", "CLOUDFOLIO_SHARD", "I/N", "with --all: only the I-th of N parts, from 0",
          CF_OPTION_STRING, &a->selection.shard, 0, 0},
-        {"event", "CLOUDFOLIO_EVENT", "KEY", "work on what this new marker calls for", CF_OPTION_STRING,
-         &a->selection.event, 0, 0},
+        {"event", "CLOUDFOLIO_EVENT", "KEY", "work on what this new marker calls for",
+         CF_OPTION_STRING, &a->selection.event, 0, 0},
         {"force", "CLOUDFOLIO_FORCE", NULL, "do the work even if nothing changed", CF_OPTION_FLAG,
          &a->force, 0, 0},
         {"dry-run", "CLOUDFOLIO_DRY_RUN", NULL, "say what would be done, commit nothing",
@@ -150,9 +152,10 @@ static void finish_record(struct cf_run *run, int rc, const struct cf_error *err
         cf_log_error(CF_WARN, "run_record_lost", &put_error);
     }
     double seconds = (double)(r->ended_ms - r->started_ms) / 1000;
-    cf_log(rc ? CF_WARN : CF_INFO, "run_ended", CF_S("outcome", r->outcome), CF_R("seconds", seconds),
-           CF_R("cpu_seconds", r->cpu_seconds), CF_I("peak_memory_bytes", r->peak_memory_bytes),
-           CF_I("exit_status", r->exit_status), CF_END);
+    cf_log(rc ? CF_WARN : CF_INFO, "run_ended", CF_S("outcome", r->outcome),
+           CF_R("seconds", seconds), CF_R("cpu_seconds", r->cpu_seconds),
+           CF_I("peak_memory_bytes", r->peak_memory_bytes), CF_I("exit_status", r->exit_status),
+           CF_END);
     cf_log_metric("RunSeconds", "Seconds", seconds);
     cf_log_metric("RunFailed", "Count", rc ? 1 : 0);
 }
@@ -197,8 +200,7 @@ static int run_tenant(const struct cf_job *job, const struct arguments *a, struc
                          .dry_run = a->dry_run,
                          .stop = stop,
                          .event_version = a->selection.event_version,
-                         .event_dataset =
-                             a->selection.event ? a->selection.event_dataset : NULL};
+                         .event_dataset = a->selection.event ? a->selection.event_dataset : NULL};
     start_record(job, &run);
     int rc = cf_config_read(store, tenant, &run.config, NULL, &err);
     if (!rc && !run.config.enabled) {
@@ -226,8 +228,8 @@ static int run_all(const struct cf_job *job, struct arguments *a, struct cf_erro
     rc = rc || !job->start ? rc : job->start(stop, err);
     int status = 0;
     for (size_t i = 0; i < a->selection.tenants.count && !rc; i++) {
-        status = cf_exit_worst(
-            status, run_tenant(job, a, store, a->selection.tenants.items[i], stop));
+        status =
+            cf_exit_worst(status, run_tenant(job, a, store, a->selection.tenants.items[i], stop));
         if (*stop && i + 1 < a->selection.tenants.count) {
             rc = cf_error_set(err, CF_EINTERRUPTED, "a signal asked the job to stop");
         }

@@ -1,4 +1,5 @@
-/* What every job does around its work: arguments, signals, tenants, the run record, the exit status. */
+/* What every job does around its work: arguments, signals, tenants, the run record, the exit
+ * status. */
 #ifndef CF_JOB_JOB_H
 #define CF_JOB_JOB_H
 
@@ -26,8 +27,8 @@ struct cf_run {
 };
 
 struct cf_job {
-    const char *name;    /* "sync" */
-    const char *summary; /* one line for --help */
+    const char *name;                  /* "sync" */
+    const char *summary;               /* one line for --help */
     const char *const *event_datasets; /* whose markers may start it; NULL-terminated */
     const struct cf_option *options;   /* its own, or NULL */
     const char *notes;                 /* more text for --help, or NULL */
@@ -49,7 +50,8 @@ void cf_run_outcome(struct cf_run *run, const char *outcome);
 /* The whole main function of a job. */
 int cf_job_main(const struct cf_job *job, int argc, char **argv);
 
-/* --- shared with the operator's tool -------------------------------------------------------------- */
+/* --- shared with the operator's tool
+ * -------------------------------------------------------------- */
 
 /* Opens a store and checks that it holds this contract (contract/root.h). */
 int cf_job_open_store(const char *url, struct cf_store **out, struct cf_error *err);
@@ -60,8 +62,8 @@ int cf_job_tenants(struct cf_store *store, struct cf_string_list *out, struct cf
 /* Reads CLOUDFOLIO_LOG (json, text) and CLOUDFOLIO_LOG_LEVEL (debug, info, warn, error). */
 int cf_job_configure_log(struct cf_error *err);
 
-/* From now on SIGTERM and SIGINT set the flag that is returned; a second one ends the process with 75; and
- * SIGPIPE is ignored. */
+/* From now on SIGTERM and SIGINT set the flag that is returned; a second one ends the process with
+ * 75; and SIGPIPE is ignored. */
 const volatile int *cf_job_signals(void);
 
 #endif

@@ -16,8 +16,9 @@ struct cf_selection {
     uint64_t shard_count; /* 0: not sharded */
 };
 
-/* Checks what was given, before any request is made: exactly one way to choose, good names, an event of
- * one of the given datasets (NULL-terminated). CF_EUSAGE says what is wrong; a wrong event key is CF_EDATA. */
+/* Checks what was given, before any request is made: exactly one way to choose, good names, an
+ * event of one of the given datasets (NULL-terminated). CF_EUSAGE says what is wrong; a wrong event
+ * key is CF_EDATA. */
 int cf_selection_check(struct cf_selection *selection, const char *const *event_datasets,
                        struct cf_error *err);
 

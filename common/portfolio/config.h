@@ -1,4 +1,5 @@
-/* The document of the dataset config: what the operator set for a tenant. A tenant exists when it has one.
+/* The document of the dataset config: what the operator set for a tenant. A tenant exists when it
+ * has one.
  *
  *     {"document": "config", "login": "Octocat", "enabled": true, "blobs": []} */
 #ifndef CF_PORTFOLIO_CONFIG_H

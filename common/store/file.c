@@ -1,9 +1,9 @@
 /* The file driver: an object is a file below a root folder, its key the path.
  *
- * An object appears whole or not at all: it is written to a temporary file in the folder where it will
- * lie, flushed to the disk, and then gets its name by link(2), which fails when the name exists (that is
- * put-if-absent), or by rename(2), which replaces. The folder is flushed before success is reported.
- * Temporary names begin with "~", which no key may contain. */
+ * An object appears whole or not at all: it is written to a temporary file in the folder where it
+ * will lie, flushed to the disk, and then gets its name by link(2), which fails when the name
+ * exists (that is put-if-absent), or by rename(2), which replaces. The folder is flushed before
+ * success is reported. Temporary names begin with "~", which no key may contain. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -63,7 +63,8 @@ static int failed(struct cf_op *op, const char *operation)
     return cf_error_errno(&op->error, errno, operation, op->key);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------
+ */
 
 static int read_range(struct cf_op *op, int fd, uint64_t first, uint64_t length)
 {
@@ -120,7 +121,8 @@ static int do_get(const struct files *files, struct cf_op *op)
     return rc;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 static int make_folders(const struct files *files, char *path)
 {
@@ -151,7 +153,8 @@ static int make_root(const struct files *files)
     return 0;
 }
 
-/* Opens a fresh temporary file beside path and takes a lock that tells tidy that its writer lives. */
+/* Opens a fresh temporary file beside path and takes a lock that tells tidy that its writer lives.
+ */
 static int open_temporary(const struct files *files, char *path, char temporary[PATH_LIMIT])
 {
     const char *slash = strrchr(path, '/');
@@ -290,7 +293,8 @@ static int do_delete(const struct files *files, struct cf_op *op)
     return 0;
 }
 
-/* --- listing ------------------------------------------------------------------------------------ */
+/* --- listing ------------------------------------------------------------------------------------
+ */
 
 static bool offer(void *context, const char *key, const struct stat *st)
 {

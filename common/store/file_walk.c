@@ -97,7 +97,8 @@ static int read_folder(const struct cf_file_walk *walk, const char *base, struct
     return 0;
 }
 
-/* Visits what lies in one folder. *go_on turns false when the walk is over, *visited true at a visit. */
+/* Visits what lies in one folder. *go_on turns false when the walk is over, *visited true at a
+ * visit. */
 static int walk_folder(const struct cf_file_walk *walk, const char *base, bool *go_on,
                        bool *visited, struct cf_error *err)
 {

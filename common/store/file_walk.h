@@ -17,7 +17,8 @@ struct cf_file_walk {
     void *context;
 };
 
-/* Folders and files that vanish on the way are passed over, as are names that no key may contain. */
+/* Folders and files that vanish on the way are passed over, as are names that no key may contain.
+ */
 int cf_file_walk(const struct cf_file_walk *walk, struct cf_error *err);
 
 /* Removes the temporary files whose writers are gone. */

@@ -1,4 +1,5 @@
-/* The memory driver: a sorted array of objects, for unit tests. memory: stores live as long as their handle. */
+/* The memory driver: a sorted array of objects, for unit tests. memory: stores live as long as
+ * their handle. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -150,8 +150,7 @@ static int run_one(struct cf_store *store, struct cf_op *op, struct cf_error *er
     return rc;
 }
 
-int cf_store_get(struct cf_store *store, const char *key, struct cf_buf *body,
-                 struct cf_error *err)
+int cf_store_get(struct cf_store *store, const char *key, struct cf_buf *body, struct cf_error *err)
 {
     struct cf_op op = {.kind = CF_OP_GET, .key = key};
     int rc = run_one(store, &op, err);
@@ -200,9 +199,8 @@ int cf_store_delete(struct cf_store *store, const char *key, struct cf_error *er
 }
 
 int cf_store_walk(struct cf_store *store, const char *prefix, const char *start_after,
-                  bool group_by_slash,
-                  int (*visit)(void *context, const struct cf_listed *listed), void *context,
-                  struct cf_error *err)
+                  bool group_by_slash, int (*visit)(void *context, const struct cf_listed *listed),
+                  void *context, struct cf_error *err)
 {
     char *after = start_after ? cf_strdup(start_after) : NULL;
     int rc = 0;

@@ -1,12 +1,12 @@
 /* An object store: named runs of bytes, written whole and never changed in place.
  *
- * One call, cf_store_run, carries out any number of operations; a driver keeps several of them in flight
- * when that pays. Every operation ends with its own result, so one failure doesn't hide another's success.
- * Drivers stand behind struct cf_store_driver, which wrappers (counting, faults,
+ * One call, cf_store_run, carries out any number of operations; a driver keeps several of them in
+ * flight when that pays. Every operation ends with its own result, so one failure doesn't hide
+ * another's success. Drivers stand behind struct cf_store_driver, which wrappers (counting, faults,
  * stepping in tests) implement as well.
  *
- * Keys consist of [a-z0-9_/.-], without an empty, "." or ".." segment, and have at most CF_KEY_MAX bytes;
- * anything else is CF_EUSAGE before any request is made. */
+ * Keys consist of [a-z0-9_/.-], without an empty, "." or ".." segment, and have at most CF_KEY_MAX
+ * bytes; anything else is CF_EUSAGE before any request is made. */
 #ifndef CF_STORE_STORE_H
 #define CF_STORE_STORE_H
 
@@ -37,8 +37,9 @@ struct cf_listed {
     bool group; /* a common prefix, when group_by_slash was asked */
 };
 
-/* Where a streamed PUT comes from. read copies up to size bytes and sets *got (0: the end); rewind goes
- * back to the first byte, since an attempt may have to be repeated. Both return 0 or a CF_E… code. */
+/* Where a streamed PUT comes from. read copies up to size bytes and sets *got (0: the end); rewind
+ * goes back to the first byte, since an attempt may have to be repeated. Both return 0 or a CF_E…
+ * code. */
 struct cf_source {
     int (*read)(void *context, void *data, size_t size, size_t *got);
     int (*rewind)(void *context);
@@ -46,8 +47,8 @@ struct cf_source {
     uint64_t size;
 };
 
-/* Where a streamed GET goes. write takes the next bytes; restart says that an attempt is repeated from the
- * first byte of the wanted range, and what came so far is void. */
+/* Where a streamed GET goes. write takes the next bytes; restart says that an attempt is repeated
+ * from the first byte of the wanted range, and what came so far is void. */
 struct cf_sink {
     int (*write)(void *context, const void *data, size_t length);
     int (*restart)(void *context);
@@ -66,7 +67,8 @@ struct cf_op {
 
     /* GET: the wanted bytes, the object's version, and where they go (sink, or else body). */
     uint64_t offset;
-    uint64_t limit;       /* most bytes; 0: to the end. A range that starts behind the end gives no bytes */
+    uint64_t
+        limit; /* most bytes; 0: to the end. A range that starts behind the end gives no bytes */
     const char *if_match; /* ETag the object must have: else CF_ECONFLICT */
     const struct cf_sink *sink;
     size_t max_body; /* of body: a larger object is CF_EDATA; 0: 64 MiB */
@@ -92,16 +94,16 @@ void cf_op_release(struct cf_op *op);
 
 struct cf_store;
 
-/* Opens what a URL names: file:/absolute/path, memory:NAME. CF_EUSAGE for another kind. Nothing is created
- * and no request is made before the first operation. */
+/* Opens what a URL names: file:/absolute/path, memory:NAME. CF_EUSAGE for another kind. Nothing is
+ * created and no request is made before the first operation. */
 int cf_store_open(const char *url, struct cf_store **out, struct cf_error *err);
 void cf_store_free(struct cf_store *store); /* NULL is fine */
 
 /* The URL without anything secret. */
 const char *cf_store_url(const struct cf_store *store);
 
-/* Carries out ops[0…count-1], in no fixed order. Returns 0 when all of them succeeded, else the rc of the
- * first that failed. */
+/* Carries out ops[0…count-1], in no fixed order. Returns 0 when all of them succeeded, else the rc
+ * of the first that failed. */
 int cf_store_run(struct cf_store *store, struct cf_op *ops, size_t count);
 
 /* Single operations. The error is copied to err; results are as in struct cf_op. */
@@ -113,24 +115,26 @@ int cf_store_put_new(struct cf_store *store, const char *key, const void *data, 
                      struct cf_error *err);
 int cf_store_delete(struct cf_store *store, const char *key, struct cf_error *err);
 
-/* Walks every name below a prefix in order, page by page: visit returns 0 to go on, else that code ends
- * the walk and is returned. group_by_slash as in struct cf_op. */
+/* Walks every name below a prefix in order, page by page: visit returns 0 to go on, else that code
+ * ends the walk and is returned. group_by_slash as in struct cf_op. */
 int cf_store_walk(struct cf_store *store, const char *prefix, const char *start_after,
-                  bool group_by_slash,
-                  int (*visit)(void *context, const struct cf_listed *listed), void *context,
-                  struct cf_error *err);
+                  bool group_by_slash, int (*visit)(void *context, const struct cf_listed *listed),
+                  void *context, struct cf_error *err);
 
-/* Removes what writers that died left outside the key space, such as temporary files; *removed counts
- * them. Safe while others write. */
+/* Removes what writers that died left outside the key space, such as temporary files; *removed
+ * counts them. Safe while others write. */
 int cf_store_tidy(struct cf_store *store, uint64_t *removed, struct cf_error *err);
 
-/* --- for drivers and wrappers ------------------------------------------------------------------- */
+/* --- for drivers and wrappers -------------------------------------------------------------------
+ */
 
 struct cf_store_driver {
-    const char *scheme;                /* "file", as in its URLs */
-    bool conditional_create;           /* PUT_NEW is atomic: needed to commit */
-    int (*open)(const char *rest, void **self, struct cf_error *err); /* rest: what follows "scheme:" */
-    void (*run)(void *self, struct cf_op *ops, size_t count); /* keys are checked, results are cleared */
+    const char *scheme;      /* "file", as in its URLs */
+    bool conditional_create; /* PUT_NEW is atomic: needed to commit */
+    int (*open)(const char *rest, void **self,
+                struct cf_error *err); /* rest: what follows "scheme:" */
+    void (*run)(void *self, struct cf_op *ops,
+                size_t count); /* keys are checked, results are cleared */
     int (*tidy)(void *self, uint64_t *removed, struct cf_error *err); /* or NULL */
     void (*close)(void *self);
 };

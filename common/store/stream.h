@@ -7,8 +7,8 @@
 /* Gives a GET the wanted range of an object that lies in memory. */
 int cf_stream_deliver(struct cf_op *op, const char *data, size_t length);
 
-/* The part of an object of the given size that a GET wants: first byte and number of bytes. CF_EDATA when
- * that is more than max_body and there is no sink. */
+/* The part of an object of the given size that a GET wants: first byte and number of bytes.
+ * CF_EDATA when that is more than max_body and there is no sink. */
 int cf_stream_range(struct cf_op *op, uint64_t size, uint64_t *first, uint64_t *length);
 
 /* Hands the next bytes to the sink, or appends them to the body. */
