@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import v8 from 'node:v8';
 import { controller } from './lib/control.mjs';
 import { Counters } from './lib/counters.mjs';
 import { Faults } from './lib/faults.mjs';
@@ -36,6 +37,7 @@ function options(argv) {
 }
 
 async function main() {
+  v8.setFlagsFromString('--max-semi-space-size=4'); // MB; a small young generation keeps the process small
   const given = options(process.argv.slice(2));
   const hub = fs.mkdtempSync(path.join(os.tmpdir(), 'github-stand-in-'));
   process.on('exit', () => fs.rmSync(hub, { recursive: true, force: true }));
