@@ -109,9 +109,11 @@ async function inParallel(items, width, work) {
 
 /** Builds everything under `out` and gives the content of world.json. */
 export async function buildWorld(out, copies = 0) {
-  if (fs.existsSync(path.join(out, 'world.json'))) fs.rmSync(path.join(out, 'world.json'));
-  fs.rmSync(path.join(out, 'repos'), { recursive: true, force: true });
-  fs.rmSync(path.join(out, 'hub.git'), { recursive: true, force: true });
+  const marker = path.join(out, '.github-stand-in');
+  if (!fs.existsSync(marker) && fs.existsSync(path.join(out, 'repos'))) throw new Error(`${out} holds "repos" that this program did not make`);
+  fs.mkdirSync(out, { recursive: true });
+  fs.writeFileSync(marker, '');
+  for (const old of ['world.json', 'repos', 'hub.git']) fs.rmSync(path.join(out, old), { recursive: true, force: true });
   fs.mkdirSync(path.join(out, 'repos'), { recursive: true });
   const planned = repositories(plan.material());
 
