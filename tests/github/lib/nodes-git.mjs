@@ -95,8 +95,6 @@ export class Commit extends GitObject {
   get url() { return this.commitUrl; }
   get treeResourcePath() { return `/${this.repo.owner}/${this.repo.name}/tree/${this.oid}`; }
   get treeUrl() { return WEB + this.treeResourcePath; }
-  get tarballUrl() { return `https://codeload.github.com/${this.repo.owner}/${this.repo.name}/legacy.tar.gz/${this.oid}`; }
-  get zipballUrl() { return `https://codeload.github.com/${this.repo.owner}/${this.repo.name}/legacy.zip/${this.oid}`; }
   get authoredByCommitter() { return true; }
   get committedViaWeb() { return false; }
   get onBehalfOf() { return null; }
