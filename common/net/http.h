@@ -1,9 +1,16 @@
-/* HTTP requests, many at once on one thread, with the retries that a client of a real service needs.
+/* HTTP requests, many at once on one thread, with the retries that a client of a real service
+ * needs.
  *
- * Retries happen here and nowhere else: transport errors (curl 6, 7, 16, 28, 52, 55, 56, 92, and 18, a body cut
- * off) and the statuses 500, 502, 503 and 504 are tried again with full jitter, a server's Retry-After as the floor,
- * and a bound on the total time. Everything else is the caller's to judge. Redirects are not followed. TLS
- * is required except to loopback addresses. */
+ * Retries happen here and nowhere else: transport errors (curl 6, 7, 16, 18, 28, 35, 52, 55, 56,
+ * 92) and the statuses 500, 502, 503 and 504 are tried again. The wait is full jitter, on top of
+ * what the server's Retry-After asks for; a wait that doesn't fit into the time that is left ends
+ * the request with the error it has. So every request must be one that may be repeated. Everything
+ * else is the caller's to judge.
+ *
+ * Redirects are not followed. TLS is required except to loopback addresses. HTTPS_PROXY and
+ * NO_PROXY are honoured, and never used for loopback; CURL_CA_BUNDLE or SSL_CERT_FILE name the
+ * certificates to trust. Headers' values, bodies and the queries of URLs never appear in errors or
+ * in the log. */
 #ifndef CF_NET_HTTP_H
 #define CF_NET_HTTP_H
 
@@ -17,55 +24,86 @@
 struct cf_http;
 
 struct cf_http_options {
-    size_t max_in_flight;     /* 0: 32 */
+    size_t max_in_flight;     /* 0: 32. A request that waits for its next attempt keeps its place */
     int64_t connect_ms;       /* 0: 5,000 */
-    int64_t silence_ms;       /* without a byte for so long a transfer is given up; 0: 20,000 */
-    int64_t total_ms;         /* for a request with all its retries; 0: 120,000 */
+    int64_t silence_ms;       /* under 64 bytes a second for so long: given up; 0: 20,000 */
+    int64_t total_ms;         /* from a request's first attempt to its end; 0: 120,000 */
     unsigned max_attempts;    /* 0: 5 */
     int64_t backoff_ms;       /* the first wait is random below this, doubled each time; 0: 200 */
-    const char *user_agent;   /* NULL: "cloudfolio/<build>" */
-    const volatile int *stop; /* when *stop is not 0, waiting requests end with CF_EINTERRUPTED */
+    const char *user_agent;   /* NULL: "cloudfolio" */
+    const volatile int *stop; /* once *stop isn't 0, every request ends with CF_EINTERRUPTED, those
+                               * in flight as well, within half a second; NULL: never */
 };
 
 /* What a caller's judge says of an answer. */
 enum cf_http_verdict {
     CF_HTTP_DEFAULT, /* as described above */
     CF_HTTP_ACCEPT,  /* done, whatever the status */
-    CF_HTTP_RETRY,   /* once more, as for a 503 */
-    CF_HTTP_FAIL,    /* done, with rc and error as the judge set them */
+    CF_HTTP_RETRY, /* once more, as for a 503; when that can't be, it ends with rc and error as the
+                    * judge set them, or CF_EUNAVAILABLE if it didn't */
+    CF_HTTP_FAIL,  /* done, with rc and error as the judge set them */
+};
+
+/* Where a body comes from that is produced while it is sent. Both return 0 or a CF_E… code, which
+ * ends the request. *got 0 is the end, which must be reached after exactly size bytes. */
+struct cf_http_source {
+    int (*read)(void *context, void *data, size_t size, size_t *got);
+    int (*rewind)(void *context); /* back to the first byte: an attempt is repeated */
+    void *context;
+    uint64_t size;
+};
+
+/* Where the body of a 2xx answer goes, piece by piece and decoded. Both return 0 or a CF_E… code,
+ * which ends the request. restart is called before an attempt is repeated: what came so far is
+ * void. */
+struct cf_http_sink {
+    int (*write)(void *context, const void *data, size_t length);
+    int (*restart)(void *context);
+    void *context;
 };
 
 struct cf_http_request {
-    const char *method; /* "GET", "POST", … */
-    char *url;          /* owned by the caller, as are headers and body */
-    const char *const *headers; /* "Name: value", NULL-terminated; NULL: none. Values may be secret. */
+    const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE" */
+    const char *url;    /* borrowed until the request is done, as are headers and body */
+    const char *const
+        *headers; /* "Name: value", NULL-terminated; NULL: none. Values may be secret. */
     const void *body;
     size_t body_length;
-    size_t max_answer;  /* bytes of a decoded answer; a longer one is CF_EDATA; 0: 16 MiB */
+    const struct cf_http_source *source; /* instead of body; or NULL */
+    const struct cf_http_sink *sink;     /* instead of answer; or NULL */
+    size_t max_answer; /* bytes of a decoded answer; a longer one is CF_EDATA; 0: 16 MiB, no limit
+                        * with a sink */
+    bool
+        identity; /* ask for no compression and decode none: an object's bytes as they are stored */
     enum cf_http_verdict (*judge)(struct cf_http_request *request); /* or NULL */
-    void (*done)(struct cf_http_request *request); /* may add further requests; or NULL */
+    void (*done)(struct cf_http_request *request); /* may add requests and free this one; or NULL */
     void *context;
 
-    /* Results. rc is 0 when an answer came, whatever its status. */
+    /* Results. rc is 0 when an answer came, whatever its status, unless that was one of those that
+     * are retried: CF_EUNAVAILABLE. Other codes: CF_EUNAVAILABLE (no answer), CF_EDATA (too long),
+     * CF_ECONFIG (a URL or header that mustn't be sent, a certificate that isn't trusted),
+     * CF_EINTERRUPTED, and those of judge, source and sink. */
     int rc;
-    struct cf_error error;
-    long status;
+    struct cf_error error; /* key: the URL without its query */
+    long status;           /* of the last answer; 0: none came */
     struct cf_buf answer;
-    struct cf_buf response_headers; /* the final answer's, "Name: value\r\n" lines */
+    struct cf_buf
+        response_headers; /* the final answer's, "Name: value\r\n" lines, at most 64 KiB */
     unsigned attempts;
     void *engine; /* the engine's own */
 };
 
-struct cf_http *cf_http_new(const struct cf_http_options *options);
-void cf_http_free(struct cf_http *http);
+struct cf_http *cf_http_new(const struct cf_http_options *options); /* NULL: all defaults */
+void cf_http_free(struct cf_http *http); /* no request may be queued; NULL is fine */
 
-/* Queues a request, which must stay where it is until it is done. */
+/* Queues a request, which must stay where it is until it is done. Requests start in this order. */
 void cf_http_add(struct cf_http *http, struct cf_http_request *request);
 
-/* Runs until every queued request, and every one that a done function adds, has ended. */
+/* Runs until every queued request, and every one that a done function adds, has ended. Not to be
+ * called from judge, done, source or sink. */
 void cf_http_wait(struct cf_http *http);
 
-/* The value of an answer's header, copied; false when it isn't there. */
+/* The value of an answer's header, copied; false when it isn't there or doesn't fit. */
 bool cf_http_header(const struct cf_http_request *request, const char *name, char *out,
                     size_t size);
 
@@ -73,13 +111,15 @@ void cf_http_request_release(struct cf_http_request *request); /* frees the resu
 
 /* Totals since cf_http_new. */
 struct cf_http_totals {
-    uint64_t requests; /* with repeated attempts */
-    uint64_t bytes_sent;
-    uint64_t bytes_received;
+    uint64_t requests;       /* attempts */
+    uint64_t bytes_sent;     /* headers and bodies, without TLS */
+    uint64_t bytes_received; /* the same, as they came: before decoding */
 };
 struct cf_http_totals cf_http_totals(const struct cf_http *http);
 
-/* True when a URL is https, or http to a loopback address. */
+/* True when a URL is https, or http to a loopback address (127.0.0.0/8, ::1) or to the name
+ * localhost, which libcurl never asks a resolver for. A URL that holds a user name or password is
+ * not safe. */
 bool cf_http_url_is_safe(const char *url);
 
 #endif

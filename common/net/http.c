@@ -1,0 +1,369 @@
+#include "common/net/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/net/policy.h"
+#include "common/net/slot.h"
+
+static struct cf_http_options with_defaults(const struct cf_http_options *given)
+{
+    struct cf_http_options o = given ? *given : (struct cf_http_options){0};
+    o.max_in_flight = o.max_in_flight ? o.max_in_flight : 32;
+    o.connect_ms = o.connect_ms ? o.connect_ms : 5000;
+    o.silence_ms = o.silence_ms ? o.silence_ms : 20000;
+    o.total_ms = o.total_ms ? o.total_ms : 120000;
+    o.max_attempts = o.max_attempts ? o.max_attempts : 5;
+    o.backoff_ms = o.backoff_ms ? o.backoff_ms : 200;
+    o.user_agent = o.user_agent ? o.user_agent : "cloudfolio";
+    return o;
+}
+
+static char *trusted_certificates(void)
+{
+    static const char *const variables[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        const char *value = getenv(variables[i]);
+        if (value && *value) {
+            return cf_strdup(value);
+        }
+    }
+    return NULL;
+}
+
+struct cf_http *cf_http_new(const struct cf_http_options *options)
+{
+    struct cf_http *http = cf_calloc(1, sizeof(*http));
+    http->options = with_defaults(options);
+    http->user_agent = cf_strdup(http->options.user_agent);
+    http->ca_file = trusted_certificates();
+    http->slots = cf_calloc(http->options.max_in_flight, sizeof(*http->slots));
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->multi = curl_multi_init())) {
+        (void)cf_malloc((size_t)-1); /* neither fails for another reason than memory */
+    }
+    long connections = (long)http->options.max_in_flight;
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, connections);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+    return http;
+}
+
+void cf_http_free(struct cf_http *http)
+{
+    if (!http) {
+        return;
+    }
+    for (size_t i = 0; i < http->options.max_in_flight; i++) {
+        curl_easy_cleanup(http->slots[i].easy);
+    }
+    (void)curl_multi_cleanup(http->multi);
+    curl_global_cleanup();
+    free(http->slots);
+    free(http->user_agent);
+    free(http->ca_file);
+    free(http);
+}
+
+void cf_http_add(struct cf_http *http, struct cf_http_request *request)
+{
+    request->rc = 0;
+    request->status = 0;
+    request->attempts = 0;
+    request->engine = NULL;
+    if (http->last) {
+        http->last->engine = request;
+    } else {
+        http->first = request;
+    }
+    http->last = request;
+}
+
+static struct cf_http_request *next_queued(struct cf_http *http)
+{
+    struct cf_http_request *request = http->first;
+    http->first = request->engine;
+    if (!http->first) {
+        http->last = NULL;
+    }
+    request->engine = NULL;
+    return request;
+}
+
+static void fail(struct cf_http_request *request, int code, const char *text)
+{
+    char url[sizeof(request->error.key)];
+    cf_net_url_public(request->url, url, sizeof(url));
+    request->rc = cf_error_at(&request->error, code, request->method, url, "%s", text);
+}
+
+static void end_request(struct cf_http_request *request)
+{
+    if (request->done) {
+        request->done(request); /* may free it */
+    }
+}
+
+/* Gives the place back before the request's owner hears of the end, since it may add requests. */
+static void finish(struct cf_http_slot *slot)
+{
+    struct cf_http_request *request = slot->request;
+    if (request->rc) {
+        request->error.http_status = request->status;
+        if (request->attempts > 1) {
+            (void)cf_error_prefix(&request->error, "after %u attempts", request->attempts);
+        }
+    }
+    slot->request = NULL;
+    slot->running = false;
+    curl_slist_free_all(slot->headers);
+    slot->headers = NULL;
+    slot->http->busy--;
+    end_request(request);
+}
+
+/* Header lines are what a caller makes of configuration, so a line break in them is caught here. */
+static int check_request(struct cf_http_request *request)
+{
+    if (!cf_http_url_is_safe(request->url)) {
+        fail(request, CF_ECONFIG,
+             "the URL is not https (or http to a loopback address), or holds a user name");
+    }
+    for (size_t i = 0; !request->rc && request->headers && request->headers[i]; i++) {
+        if (strpbrk(request->headers[i], "\r\n")) {
+            fail(request, CF_ECONFIG, "a header's value holds a line break");
+        }
+    }
+    return request->rc;
+}
+
+static void start_attempt(struct cf_http_slot *slot, int64_t now)
+{
+    struct cf_http_request *request = slot->request;
+    int rc = cf_http_slot_prepare(slot, now);
+    if (rc) {
+        fail(request, rc, "the body or its receiver can't go back to its beginning");
+        finish(slot);
+        return;
+    }
+    request->attempts++;
+    slot->running = true;
+    CURLMcode code = curl_multi_add_handle(slot->http->multi, slot->easy);
+    if (code) {
+        slot->running = false;
+        fail(request, CF_EINTERNAL, curl_multi_strerror(code));
+        finish(slot);
+    }
+}
+
+static void start_queued(struct cf_http *http)
+{
+    while (http->first && http->busy < http->options.max_in_flight) {
+        struct cf_http_request *request = next_queued(http);
+        if (check_request(request)) {
+            end_request(request);
+            continue;
+        }
+        struct cf_http_slot *slot = http->slots;
+        while (slot->request) {
+            slot++;
+        }
+        int64_t now = cf_clock_monotonic_ms();
+        http->busy++;
+        cf_http_slot_take(slot, http, request, now + http->options.total_ms);
+        start_attempt(slot, now);
+    }
+}
+
+/* Starts the attempts whose wait is over. */
+static void start_due(struct cf_http *http)
+{
+    int64_t now = cf_clock_monotonic_ms();
+    for (size_t i = 0; i < http->options.max_in_flight; i++) {
+        struct cf_http_slot *slot = &http->slots[i];
+        if (slot->request && !slot->running && slot->due <= now) {
+            start_attempt(slot, now);
+        }
+    }
+}
+
+/* How long nothing needs to be done but on the network's side: at most limit. */
+static int64_t idle_ms(const struct cf_http *http, int64_t limit)
+{
+    if (!http->busy || (http->first && http->busy < http->options.max_in_flight)) {
+        return 0;
+    }
+    int64_t now = cf_clock_monotonic_ms();
+    for (size_t i = 0; i < http->options.max_in_flight; i++) {
+        const struct cf_http_slot *slot = &http->slots[i];
+        if (slot->request && !slot->running && slot->due - now < limit) {
+            limit = slot->due - now;
+        }
+    }
+    return limit > 0 ? limit : 0;
+}
+
+/* Plans another attempt; false when there is none left, or no time for it. */
+static bool plan_retry(struct cf_http_slot *slot, CURLcode code)
+{
+    struct cf_http *http = slot->http;
+    struct cf_http_request *request = slot->request;
+    if (request->attempts >= http->options.max_attempts) {
+        return false;
+    }
+    curl_off_t asked_s = 0;
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_RETRY_AFTER, &asked_s);
+    int64_t asked_ms = asked_s > INT32_MAX ? INT64_MAX / 2 : (int64_t)asked_s * 1000;
+    int64_t wait =
+        cf_net_backoff_ms(request->attempts, http->options.backoff_ms, asked_ms, cf_random_u64());
+    int64_t now = cf_clock_monotonic_ms();
+    if (wait >= slot->deadline - now) {
+        return false;
+    }
+    slot->due = now + wait;
+    slot->fresh = cf_net_code_spoils_connection(code);
+    cf_log(CF_DEBUG, "http_retry", CF_S("url", slot->url), CF_I("attempt", request->attempts),
+           CF_I("status", request->status), CF_I("curl", code), CF_I("wait_ms", wait), CF_END);
+    return true;
+}
+
+static enum cf_http_verdict judge_answer(struct cf_http_slot *slot)
+{
+    struct cf_http_request *request = slot->request;
+    enum cf_http_verdict verdict = request->judge ? request->judge(request) : CF_HTTP_DEFAULT;
+    if (verdict == CF_HTTP_DEFAULT) {
+        verdict = cf_net_status_is_transient(request->status) ? CF_HTTP_RETRY : CF_HTTP_ACCEPT;
+    }
+    if (verdict == CF_HTTP_ACCEPT) {
+        request->rc = 0;
+    } else if (!request->rc) {
+        request->rc = cf_error_at(&request->error, CF_EUNAVAILABLE, request->method, slot->url,
+                                  "the server answered with status %ld", request->status);
+    }
+    return verdict;
+}
+
+/* An attempt has ended: with an answer, or with what curl says of it. */
+static void settle(struct cf_http_slot *slot, CURLcode code)
+{
+    struct cf_http_request *request = slot->request;
+    slot->running = false;
+    (void)curl_multi_remove_handle(slot->http->multi, slot->easy);
+    cf_http_slot_count(slot, &slot->http->totals);
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    request->rc = 0;
+    request->error = (struct cf_error){0};
+    enum cf_http_verdict verdict;
+    if (slot->failure.code) {
+        request->error = slot->failure;
+        request->rc = slot->failure.code;
+        verdict = CF_HTTP_FAIL;
+    } else if (code) {
+        request->rc = cf_http_slot_error(slot, code);
+        verdict = cf_net_code_is_transient(code) ? CF_HTTP_RETRY : CF_HTTP_FAIL;
+    } else {
+        verdict = judge_answer(slot);
+    }
+    if (verdict != CF_HTTP_RETRY || !plan_retry(slot, code)) {
+        finish(slot);
+    }
+}
+
+static void settle_ended(struct cf_http *http)
+{
+    int left = 0;
+    for (CURLMsg *m; (m = curl_multi_info_read(http->multi, &left));) {
+        CURLcode code = m->data.result;
+        struct cf_http_slot *slot = NULL;
+        if (m->msg == CURLMSG_DONE &&
+            !curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&slot) && slot) {
+            settle(slot, code); /* m is void from here on */
+        }
+    }
+}
+
+static void interrupt_all(struct cf_http *http)
+{
+    static const char text[] = "interrupted";
+    for (size_t i = 0; i < http->options.max_in_flight; i++) {
+        struct cf_http_slot *slot = &http->slots[i];
+        if (!slot->request) {
+            continue;
+        }
+        if (slot->running) {
+            (void)curl_multi_remove_handle(http->multi, slot->easy);
+            cf_http_slot_count(slot, &http->totals);
+        }
+        fail(slot->request, CF_EINTERRUPTED, text);
+        finish(slot);
+    }
+    while (http->first) {
+        struct cf_http_request *request = next_queued(http);
+        fail(request, CF_EINTERRUPTED, text);
+        end_request(request);
+    }
+}
+
+void cf_http_wait(struct cf_http *http)
+{
+    const volatile int *stop = http->options.stop;
+    while (http->busy || http->first) {
+        if (stop && *stop) {
+            interrupt_all(http);
+            continue;
+        }
+        start_queued(http);
+        start_due(http);
+        int running = 0;
+        (void)curl_multi_perform(http->multi, &running);
+        settle_ended(http);
+        /* A signal that comes between the look at the flag and the poll must not be waited out. */
+        int64_t idle = idle_ms(http, stop ? 250 : 10000);
+        if (idle > 0) {
+            (void)curl_multi_poll(http->multi, NULL, 0, (int)idle, NULL);
+        }
+    }
+}
+
+bool cf_http_header(const struct cf_http_request *request, const char *name, char *out, size_t size)
+{
+    size_t length = strlen(name);
+    const char *line = cf_buf_str(&request->response_headers);
+    while (*line) {
+        size_t line_length = strcspn(line, "\r\n");
+        if (line_length > length && line[length] == ':' && !strncasecmp(line, name, length)) {
+            const char *value = line + length + 1;
+            const char *end = line + line_length;
+            while (value < end && (*value == ' ' || *value == '\t')) {
+                value++;
+            }
+            while (end > value && (end[-1] == ' ' || end[-1] == '\t')) {
+                end--;
+            }
+            if ((size_t)(end - value) >= size) {
+                return false;
+            }
+            memcpy(out, value, (size_t)(end - value));
+            out[end - value] = '\0';
+            return true;
+        }
+        line += line_length;
+        line += strspn(line, "\r\n");
+    }
+    return false;
+}
+
+void cf_http_request_release(struct cf_http_request *request)
+{
+    cf_buf_release(&request->answer);
+    cf_buf_release(&request->response_headers);
+}
+
+struct cf_http_totals cf_http_totals(const struct cf_http *http)
+{
+    return http->totals;
+}
