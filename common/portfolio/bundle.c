@@ -32,6 +32,7 @@ static int read_entry(const json_t *value, struct cf_bundle_entry *out, struct c
     out->name = cf_strdup(name);
     if ((rc = cf_json_get_sha256(value, "source", out->source, err)) ||
         (rc = cf_json_get_sha256(value, "entry", out->entry, err)) ||
+        (rc = cf_json_get_sha256(value, "content_fingerprint", out->content_fingerprint, err)) ||
         (rc = cf_json_get_bool(value, "has_documentation", &out->has_documentation, err)) ||
         (rc = cf_json_get_u64(value, "words", &out->words, err)) ||
         (rc = cf_json_get_array(value, "documents", &documents, err))) {
@@ -86,10 +87,11 @@ json_t *cf_bundle_write(const struct cf_bundle *bundle)
                                                   (json_int_t)d->bytes));
         }
         (void)json_array_append_new(
-            entries, json_pack("{s:o,s:s,s:s,s:b,s:I,s:o}", "name", cf_json_string_or_null(e->name),
-                               "source", e->source, "entry", e->entry, "has_documentation",
-                               (int)e->has_documentation, "words", (json_int_t)e->words,
-                               "documents", documents));
+            entries,
+            json_pack("{s:o,s:s,s:s,s:s,s:b,s:I,s:o}", "name", cf_json_string_or_null(e->name),
+                      "source", e->source, "entry", e->entry, "content_fingerprint",
+                      e->content_fingerprint, "has_documentation", (int)e->has_documentation,
+                      "words", (json_int_t)e->words, "documents", documents));
     }
     return json_pack("{s:s,s:o,s:s,s:o}", "document", "bundle", "login",
                      cf_json_string_or_null(bundle->login), "content_fingerprint",

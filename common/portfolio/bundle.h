@@ -3,8 +3,10 @@
  *
  * Root:
  *     {"document": "bundle", "login": "Octocat", "content_fingerprint": "<sha256>",
- *      "entries": [{"name", "source", "entry", "has_documentation", "words",
+ *      "entries": [{"name", "source", "entry", "content_fingerprint", "has_documentation", "words",
  *                   "documents": [{"kind", "path", "bytes"}]}], "blobs": […]}
+ * The content fingerprint of an entry covers what training reads of it: name, description, topics, the names of
+ * the languages, and the documents; that of the bundle covers the entries'. Nothing else retrains a model.
  * entry is the hash of the entry's blob; source is a hash of everything that the entry was made
  * from, so an entry whose source is unchanged is referred to and not made again. Sorted as in the
  * repos document.
@@ -32,6 +34,7 @@ struct cf_bundle_entry {
     char *name;
     char source[CF_SHA256_HEX];
     char entry[CF_SHA256_HEX];
+    char content_fingerprint[CF_SHA256_HEX]; /* of what training reads */
     bool has_documentation;
     uint64_t words; /* in all documents, the name, the description and the topics */
     struct cf_bundle_document *documents;

@@ -1,0 +1,13 @@
+/* The job train: from a request to a model version. */
+#ifndef TRAIN_TRAIN_H
+#define TRAIN_TRAIN_H
+
+#include "common/job/job.h"
+
+struct train_options {
+    bool gate_off; /* promote whatever the held-out questions say */
+};
+
+int train_run(struct cf_run *run, const struct train_options *options, struct cf_error *err);
+
+#endif
