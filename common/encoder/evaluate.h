@@ -1,0 +1,56 @@
+/* Held-out questions made from the portfolio itself, and how well they are answered.
+ *
+ * Each project's description that has at least three content words is a question whose one right
+ * answer is that project. All descriptions, and all passages in a project's texts that repeat its
+ * own (leak.h), are left out of what is indexed for this; the model that is published is fitted on
+ * everything. Beside the model, plain BM25 (k1 1.2, b .75, every field once, words as they are) and
+ * the model's own BM25 answer the same questions from the same texts. */
+#ifndef CF_ENCODER_EVALUATE_H
+#define CF_ENCODER_EVALUATE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "common/base/error.h"
+#include "common/encoder/corpus.h"
+#include "common/encoder/params.h"
+
+struct cf_question {
+    char *project;
+    char *text;
+    size_t rank, rank_bm25, rank_bm25_tuned; /* of the right project: 1 is first, 0 not found */
+};
+
+/* Means over the questions, 0 when there are none. With one right answer at rank r: mrr10 is 1/r
+ * and ndcg10 1/log2(1 + r), both 0 beyond rank 10; recall1 is 1 at rank 1. */
+struct cf_score {
+    double mrr10, recall1, ndcg10;
+};
+
+struct cf_evaluation {
+    struct cf_question *questions;
+    size_t count;
+    struct cf_score model, bm25, bm25_tuned;
+};
+
+/* CF_EDATA as cf_model_fit. A corpus without a usable description gives an evaluation of 0
+ * questions. */
+int cf_evaluate(const struct cf_corpus *corpus, const struct cf_model_params *params,
+                struct cf_evaluation **out, struct cf_error *err);
+void cf_evaluation_free(struct cf_evaluation *evaluation);
+
+/* 1/rank down to rank 10, else 0. */
+double cf_reciprocal_rank(size_t rank);
+
+/* Sets model, bm25 and bm25_tuned from the questions' ranks. */
+void cf_evaluation_score(struct cf_evaluation *evaluation);
+
+/* {"questions": [{"project", "question", "rank", "rank_bm25", "rank_bm25_tuned"}],
+ *  "scores": {"model": {"mrr10", "recall1", "ndcg10"}, "bm25": {…}, "bm25_tuned": {…}}} */
+json_t *cf_evaluation_to_json(const struct cf_evaluation *evaluation);
+
+/* Reads the questions, and checks that the scores are those of their ranks. CF_EDATA names the
+ * field. */
+int cf_evaluation_from_json(const json_t *json, struct cf_evaluation **out, struct cf_error *err);
+
+#endif

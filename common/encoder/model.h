@@ -1,0 +1,70 @@
+/* The model of one portfolio: an index that finds the projects a question is about.
+ *
+ * Each project is scored by BM25 over its whole text and by the encoder's cosine with its best
+ * chunk. Per question both lists become z-scores over all projects, and are blended: blend × BM25 +
+ * (1 − blend) × encoder. When the question names languages, the share of them that a project has
+ * adds language_weight times that share. */
+#ifndef CF_ENCODER_MODEL_H
+#define CF_ENCODER_MODEL_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "common/base/error.h"
+#include "common/encoder/artefacts.h"
+#include "common/encoder/corpus.h"
+#include "common/encoder/params.h"
+
+struct cf_model;
+
+/* Fits a model to a corpus. CF_EDATA when it has no projects, when a parameter is out of range, or
+ * when the texts are too many for the formats (2^31 − 1 postings). The model keeps nothing of the
+ * corpus's memory. */
+int cf_model_fit(const struct cf_corpus *corpus, const struct cf_model_params *params,
+                 struct cf_model **out, struct cf_error *err);
+void cf_model_free(struct cf_model *model);
+
+/* Adds four artefacts. Equal corpora and parameters give equal bytes.
+ *   config.json           {"format": 1, "params": {…}, "projects", "chunks", "words", "dimensions"}
+ *   encoder.safetensors   the encoder's (lsa.h)
+ *   index.safetensors     embeddings F32 [chunks, dimensions]; chunk_projects I32 [chunks]; bm25.…
+ * (bm25.h): lengths F32 [projects], terms U8 (one after another, sorted), term_offsets I32,
+ *                         posting_offsets I32, posting_documents I32, posting_weights F32
+ *   chunks.json           {"projects": [{"name", "languages"}], "chunks": [{"project", "path",
+ * "heading", "text"}]} */
+void cf_model_save(const struct cf_model *model, struct cf_artefacts *artefacts);
+
+/* Loads what cf_model_save made. Every size, offset and value is checked: CF_EDATA names the file,
+ * and the tensor or field. */
+int cf_model_load(const struct cf_artefacts *artefacts, struct cf_model **out,
+                  struct cf_error *err);
+
+const struct cf_model_params *cf_model_params(const struct cf_model *model);
+size_t cf_model_projects(const struct cf_model *model);
+size_t cf_model_chunks(const struct cf_model *model);
+size_t cf_model_words(const struct cf_model *model); /* distinct, as BM25 counts them */
+size_t cf_model_dimensions(const struct cf_model *model);
+
+/* All strings are the model's. */
+struct cf_hit {
+    const char *project;
+    size_t index; /* of the project in the corpus */
+    double score; /* comparable within one question only */
+    double bm25;  /* as BM25 gives it, 0 without a common word */
+    double lsa;   /* cosine of the best chunk, −1 … 1 */
+    const char *path, *heading,
+        *passage; /* the best chunk; path is "" for the project's metadata */
+};
+
+struct cf_search_options {
+    size_t limit;
+    double language_weight; /* negative: the model's own */
+};
+
+/* Writes at most limit hits, best first, ties by name, and returns how many: as many as there are
+ * projects, up to the limit, or 0 when no project has any word of the question. Changes nothing in
+ * the model. */
+size_t cf_model_search(const struct cf_model *model, const char *question,
+                       const struct cf_search_options *options, struct cf_hit *hits);
+
+#endif

@@ -1,0 +1,121 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/encoder/model_internal.h"
+
+struct scored {
+    const struct cf_model *model;
+    size_t project;
+    size_t chunk; /* the best one */
+    double score, bm25, lsa;
+};
+
+/* Adds weight × z-score of the values to the scores. Values that are all the same add nothing. */
+static void add_z_scores(const double *values, double weight, size_t count, double *scores)
+{
+    double mean = 0;
+    double variance = 0;
+    for (size_t i = 0; i < count; i++) {
+        mean += values[i] / (double)count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        variance += (values[i] - mean) * (values[i] - mean) / (double)count;
+    }
+    double deviation = sqrt(variance);
+    for (size_t i = 0; i < count && deviation > 1e-9; i++) {
+        scores[i] += weight * (values[i] - mean) / deviation;
+    }
+}
+
+/* The best chunk of each project, and its cosine. */
+static void best_chunks(const struct cf_model *model, const char *question, double *cosines,
+                        size_t *chunks)
+{
+    size_t n = model->dimensions;
+    struct cf_view view = {question, strlen(question)};
+    float *z = cf_calloc(n, sizeof(*z));
+    model->encoder->type->embed(model->encoder, &view, 1, z);
+    for (size_t p = 0; p < model->projects; p++) {
+        cosines[p] = -INFINITY;
+        for (size_t c = model->first[p]; c < model->first[p + 1]; c++) {
+            const float *row = model->embeddings + c * n;
+            float product = 0;
+            for (size_t d = 0; d < n; d++) {
+                product += z[d] * row[d];
+            }
+            if ((double)product > cosines[p]) {
+                cosines[p] = (double)product;
+                chunks[p] = c;
+            }
+        }
+    }
+    free(z);
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct scored *x = a;
+    const struct scored *y = b;
+    if (x->score != y->score) {
+        return x->score < y->score ? 1 : -1;
+    }
+    int order = strcmp(x->model->names[x->project], x->model->names[y->project]);
+    return order ? order : (x->project > y->project) - (x->project < y->project);
+}
+
+/* Returns how many words of the question are known; with 0, all holds nothing. */
+static size_t score_all(const struct cf_model *model, const char *question, double language_weight,
+                        struct scored *all)
+{
+    size_t n = model->projects;
+    double *bm25 = cf_calloc(n, sizeof(*bm25));
+    double *cosines = cf_calloc(n, sizeof(*cosines));
+    double *shares = cf_calloc(n, sizeof(*shares));
+    double *scores = cf_calloc(n, sizeof(*scores));
+    size_t *chunks = cf_calloc(n, sizeof(*chunks));
+    size_t known = cf_bm25_score(model->bm25, question, strlen(question), bm25);
+    best_chunks(model, question, cosines, chunks);
+    add_z_scores(bm25, model->params.blend, n, scores);
+    add_z_scores(cosines, 1 - model->params.blend, n, scores);
+    if (language_weight > 0) {
+        cf_languages_match(model->languages, n, question, shares);
+    }
+    for (size_t p = 0; p < n; p++) {
+        all[p] = (struct scored){
+            model, p, chunks[p], scores[p] + language_weight * shares[p], bm25[p], cosines[p]};
+    }
+    free(bm25);
+    free(cosines);
+    free(shares);
+    free(scores);
+    free(chunks);
+    return known;
+}
+
+size_t cf_model_search(const struct cf_model *model, const char *question,
+                       const struct cf_search_options *options, struct cf_hit *hits)
+{
+    double language_weight =
+        options->language_weight < 0 ? model->params.language_weight : options->language_weight;
+    struct scored *all = cf_calloc(model->projects, sizeof(*all));
+    size_t count = 0;
+    if (score_all(model, question, language_weight, all)) {
+        qsort(all, model->projects, sizeof(*all), by_score);
+        count = options->limit < model->projects ? options->limit : model->projects;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct cf_chunk *chunk = &model->chunks.items[all[i].chunk];
+        hits[i] = (struct cf_hit){model->names[all[i].project],
+                                  all[i].project,
+                                  all[i].score,
+                                  all[i].bm25,
+                                  all[i].lsa,
+                                  chunk->path,
+                                  chunk->heading,
+                                  chunk->text};
+    }
+    free(all);
+    return count;
+}
