@@ -108,6 +108,17 @@ const struct cf_bundle_entry *cf_bundle_find(const struct cf_bundle *bundle, con
     return NULL;
 }
 
+void cf_bundle_entry_copy(const struct cf_bundle_entry *from, struct cf_bundle_entry *to)
+{
+    *to = *from;
+    to->name = cf_strdup(from->name);
+    to->documents = cf_calloc(from->document_count, sizeof(*to->documents));
+    for (size_t i = 0; i < from->document_count; i++) {
+        to->documents[i] = from->documents[i];
+        to->documents[i].path = cf_strdup(from->documents[i].path);
+    }
+}
+
 void cf_bundle_release(struct cf_bundle *bundle)
 {
     for (size_t i = 0; i < bundle->count && bundle->entries; i++) {

@@ -210,11 +210,11 @@ static int train(struct cf_run *run, const struct before *b, const struct train_
     return decide(b, options, m, err);
 }
 
+/* The text is handed over. */
 static void add_document(struct cf_artefacts *artefacts, const char *path, const char *type,
-                         struct cf_buf *text)
+                         struct cf_buf text)
 {
-    cf_artefacts_add(artefacts, path, type, text->data, text->length);
-    cf_buf_release(text);
+    cf_artefacts_add(artefacts, path, type)->data = text;
 }
 
 static void save(const struct cf_run *run, const struct before *b, struct made *m)
@@ -236,9 +236,9 @@ static void save(const struct cf_run *run, const struct before *b, struct made *
     cf_json_dump(document, &evaluation);
     json_decref(document);
     cf_card_write(&card, &markdown, &svg);
-    add_document(&m->artefacts, "evaluation.json", "application/json", &evaluation);
-    add_document(&m->artefacts, "README.md", "text/markdown", &markdown);
-    add_document(&m->artefacts, "figure.svg", "image/svg+xml", &svg);
+    add_document(&m->artefacts, "evaluation.json", "application/json", evaluation);
+    add_document(&m->artefacts, "README.md", "text/markdown", markdown);
+    add_document(&m->artefacts, "figure.svg", "image/svg+xml", svg);
 }
 
 static json_t *score_json(const struct cf_score *s)
