@@ -362,6 +362,20 @@ size_t cf_bm25_frequency(const struct cf_bm25 *index, const char *word, size_t l
                : (size_t)(index->posting_offsets[term + 1] - index->posting_offsets[term]);
 }
 
+bool cf_bm25_contains(const struct cf_bm25 *index, size_t document, const char *word, size_t length)
+{
+    size_t term = find(index, word, length);
+    if (term == index->terms) {
+        return false;
+    }
+    for (int32_t i = index->posting_offsets[term]; i < index->posting_offsets[term + 1]; i++) {
+        if ((size_t)index->posting_documents[i] == document) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void cf_bm25_save(const struct cf_bm25 *index, struct cf_tensors *tensors)
 {
     size_t postings = (size_t)index->posting_offsets[index->terms];

@@ -41,6 +41,10 @@ size_t cf_bm25_score(const struct cf_bm25 *index, const char *question, size_t l
 /* In how many documents the word, already folded and stemmed, occurs. */
 size_t cf_bm25_frequency(const struct cf_bm25 *index, const char *word, size_t length);
 
+/* True when that document has the word, folded and stemmed. */
+bool cf_bm25_contains(const struct cf_bm25 *index, size_t document, const char *word,
+                      size_t length);
+
 /* Adds the tensors bm25.… to the list; they borrow the index's memory. */
 void cf_bm25_save(const struct cf_bm25 *index, struct cf_tensors *tensors);
 

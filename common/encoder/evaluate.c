@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,47 +9,10 @@
 #include "common/base/json.h"
 #include "common/base/utf8.h"
 #include "common/encoder/documents.h"
-#include "common/encoder/leak.h"
+#include "common/encoder/holdout.h"
 #include "common/encoder/model.h"
 
-#define CONTENT_WORDS 3 /* of a description that can be a question */
-
 static const struct cf_bm25_options plain_bm25 = {1.2, .75, false, false};
-
-/* A corpus without descriptions and what repeats them. */
-struct held_out {
-    struct cf_project *projects;
-    struct cf_corpus corpus;
-};
-
-static void hold_out(const struct cf_corpus *corpus, struct held_out *out)
-{
-    out->projects = cf_calloc(corpus->count, sizeof(*out->projects));
-    out->corpus = (struct cf_corpus){out->projects, corpus->count};
-    for (size_t i = 0; i < corpus->count; i++) {
-        const struct cf_project *from = &corpus->projects[i];
-        struct cf_text *texts = cf_calloc(from->text_count, sizeof(*texts));
-        for (size_t t = 0; t < from->text_count; t++) {
-            texts[t].path = from->texts[t].path;
-            texts[t].text = cf_leak_strip(from->description ? from->description : "",
-                                          &from->texts[t], &texts[t].length);
-        }
-        out->projects[i] = *from;
-        out->projects[i].description = NULL;
-        out->projects[i].texts = texts;
-    }
-}
-
-static void release_held_out(struct held_out *h)
-{
-    for (size_t i = 0; i < h->corpus.count; i++) {
-        for (size_t t = 0; t < h->projects[i].text_count; t++) {
-            free((void *)(uintptr_t)h->projects[i].texts[t].text);
-        }
-        free((void *)(uintptr_t)h->projects[i].texts);
-    }
-    free(h->projects);
-}
 
 /* The rank of the right project by score, ties by name; 0 when its score is 0. */
 static size_t rank_of(const struct cf_corpus *corpus, const double *scores, size_t right)
@@ -103,8 +65,7 @@ static void ask_all(const struct cf_corpus *corpus, struct exam *exam, struct cf
     e->questions = cf_calloc(corpus->count, sizeof(*e->questions));
     for (size_t i = 0; i < corpus->count; i++) {
         const struct cf_project *p = &corpus->projects[i];
-        if (p->description &&
-            cf_leak_content_words(p->description, strlen(p->description)) >= CONTENT_WORDS) {
+        if (cf_holdout_asks(p)) {
             struct cf_question *q = &e->questions[e->count++];
             q->project = clean(p->name);
             q->text = clean(p->description);
@@ -116,9 +77,9 @@ static void ask_all(const struct cf_corpus *corpus, struct exam *exam, struct cf
 int cf_evaluate(const struct cf_corpus *corpus, const struct cf_model_params *params,
                 struct cf_evaluation **out, struct cf_error *err)
 {
-    struct held_out held;
+    struct cf_holdout held;
     struct cf_model *model = NULL;
-    hold_out(corpus, &held);
+    cf_holdout_init(&held, corpus);
     int code = cf_model_fit(&held.corpus, params, &model, err);
     if (!code) {
         struct cf_documents documents;
@@ -137,7 +98,7 @@ int cf_evaluate(const struct cf_corpus *corpus, const struct cf_model_params *pa
         *out = e;
     }
     cf_model_free(model);
-    release_held_out(&held);
+    cf_holdout_release(&held);
     return code;
 }
 

@@ -10,7 +10,8 @@
 #include "common/encoder/markdown.h"
 #include "common/encoder/text.h"
 
-#define DESCRIPTION_MAX 2000 /* bytes that are compared: bounds the work; GitHub allows 350 characters */
+#define DESCRIPTION_MAX                                                                            \
+    2000 /* bytes that are compared: bounds the work; GitHub allows 350 characters */
 
 struct key {
     char *words;      /* the description's, spaced */

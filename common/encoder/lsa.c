@@ -9,8 +9,9 @@
 #include "common/encoder/features.h"
 #include "common/encoder/safetensors.h"
 
-#define LANES 8 /* dimensions are padded to a multiple, so that the inner loop is of fixed length  \
-                 */
+#define LANES                                                                                      \
+    8 /* dimensions are padded to a multiple, so that the inner loop is of fixed length            \
+       */
 
 struct lsa {
     struct cf_encoder base;
