@@ -10,13 +10,21 @@ void orchestrate_python_json(const json_t *value, struct cf_buf *out)
     if (!text) {
         return;
     }
-    /* jansson writes the digits of \uXXXX in upper case, Python in lower case. */
-    for (char *p = text; (p = strchr(p, '\\')); p += 2) {
-        for (int i = 2; p[1] == 'u' && i < 6; i++) {
-            p[i] = (char)tolower((unsigned char)p[i]);
+    /* jansson writes the digits of \uXXXX in upper case and DEL as it is; Python doesn't. */
+    for (const char *p = text; *p; p++) {
+        if (*p == 0x7f) {
+            cf_buf_puts(out, "\\u007f");
+        } else if (p[0] == '\\' && p[1] == 'u') {
+            for (int i = 0; i < 6; i++) {
+                cf_buf_putc(out, (char)tolower((unsigned char)*p++));
+            }
+            p--;
+        } else if (p[0] == '\\') {
+            cf_buf_append(out, p++, 2);
+        } else {
+            cf_buf_putc(out, *p);
         }
     }
-    cf_buf_puts(out, text);
     free(text);
 }
 
