@@ -98,7 +98,8 @@ static json_t *new_object(const char *level)
 
 static void write_json(json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    /* ASCII alone, since C1 and bidirectional controls would reach a terminal raw. */
+    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
     struct cf_buf line = CF_BUF_INIT;
     cf_buf_puts(&line, text ? text : "{}");
     free(text);
