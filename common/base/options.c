@@ -29,7 +29,7 @@ static int parse_uint(const struct cf_option *option, const char *text, struct c
     char *end = NULL;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || text[0] == '-' || value < option->min ||
+    if (errno || *end || text[0] < '0' || text[0] > '9' || value < option->min ||
         value > option->max) {
         return cf_error_set(err, code, "%s: \"%s\" is not a whole number from %llu to %llu", name,
                             text, (unsigned long long)option->min, (unsigned long long)option->max);
@@ -109,6 +109,7 @@ static int read_arguments(const struct cf_option *table, const struct option *na
 {
     int c;
     int index = 0;
+    char letter[3] = "-?";
     opterr = 0;
     optind = 0;
     while ((c = getopt_long(argc, argv, ":", names, &index)) != -1) {
@@ -117,6 +118,10 @@ static int read_arguments(const struct cf_option *table, const struct option *na
             return cf_error_set(err, CF_EUSAGE, "%s needs a value", given);
         }
         if (c == '?') {
+            if (optopt) { /* of several letters in one argument, the one that is wrong */
+                letter[1] = (char)optopt;
+                given = letter;
+            }
             return cf_error_set(err, CF_EUSAGE,
                                 "%s is not an option, is given short but means "
                                 "several, or takes no value; --help lists the options",
