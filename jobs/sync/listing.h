@@ -1,0 +1,48 @@
+/* The listing: which public repositories an account owns, and what GitHub says of each. */
+#ifndef SYNC_LISTING_H
+#define SYNC_LISTING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "common/portfolio/repos.h"
+#include "jobs/sync/github.h"
+
+struct sync_listed {
+    struct cf_repository
+        repository;      /* with a fingerprint, sorted; only the id when there is a problem */
+    const char *problem; /* why the rest can't be used: NULL, "bad_listing", "forbidden", … */
+};
+
+struct sync_listing {
+    char *login; /* as GitHub spells it */
+    char *kind;  /* "User", "Organization" */
+    struct sync_listed *items;
+    size_t count;
+    size_t capacity;
+    bool partial; /* GitHub says that there are more, but doesn't say which */
+    /* While pages come: */
+    char *cursor;
+    bool more;
+    uint64_t pages;
+};
+
+/* Fetches all pages. CF_ENOTFOUND when there is no such account. */
+int sync_listing_fetch(struct sync_github *github, const char *login, struct sync_listing *out,
+                       struct cf_error *err);
+void sync_listing_release(struct sync_listing *listing);
+
+/* --- without a connection -----------------------------------------------------------------------
+ */
+
+/* Adds what one page's answer holds. tenant is the login asked for, in any case; api_url is for the
+ * REST addresses in the metadata. */
+int sync_listing_add_page(struct sync_listing *listing, const json_t *answer, const char *tenant,
+                          const char *api_url, struct cf_error *err);
+
+/* Reads one node of the listing. CF_EDATA names the field that is wrong; out->id is set when it
+ * could be read even then. CF_EDENIED: it isn't public, and must be forgotten. */
+int sync_listing_read_node(const json_t *node, const char *owner, const char *api_url,
+                           struct cf_repository *out, struct cf_error *err);
+
+#endif
