@@ -126,17 +126,11 @@ static void finish(struct cf_http_slot *slot)
     end_request(request);
 }
 
-/* Header lines are what a caller makes of configuration, so a line break in them is caught here. */
 static int check_request(struct cf_http_request *request)
 {
-    if (!cf_http_url_is_safe(request->url)) {
+    if (!request->url || !cf_net_url_is_allowed(cf_net_url_kind(request->url), request->plain)) {
         fail(request, CF_ECONFIG,
              "the URL is not https (or http to a loopback address), or holds a user name");
-    }
-    for (size_t i = 0; !request->rc && request->headers && request->headers[i]; i++) {
-        if (strpbrk(request->headers[i], "\r\n")) {
-            fail(request, CF_ECONFIG, "a header's value holds a line break");
-        }
     }
     return request->rc;
 }
@@ -144,9 +138,8 @@ static int check_request(struct cf_http_request *request)
 static void start_attempt(struct cf_http_slot *slot, int64_t now)
 {
     struct cf_http_request *request = slot->request;
-    int rc = cf_http_slot_prepare(slot, now);
-    if (rc) {
-        fail(request, rc, "the body or its receiver can't go back to its beginning");
+    request->rc = cf_http_slot_prepare(slot, now);
+    if (request->rc) {
         finish(slot);
         return;
     }
@@ -174,7 +167,8 @@ static void start_queued(struct cf_http *http)
         }
         int64_t now = cf_clock_monotonic_ms();
         http->busy++;
-        cf_http_slot_take(slot, http, request, now + http->options.total_ms);
+        int64_t total = request->total_ms ? request->total_ms : http->options.total_ms;
+        cf_http_slot_take(slot, http, request, now + total);
         start_attempt(slot, now);
     }
 }

@@ -62,6 +62,14 @@ struct cf_http_sink {
     void *context;
 };
 
+/* Cloud platforms give credentials to their own machines over plain HTTP on fixed addresses, which
+ * never leave the host. A request that names one of these may use it; no proxy is asked. */
+enum cf_http_plain {
+    CF_HTTP_PLAIN_LOOPBACK,  /* only the addresses that every request may use */
+    CF_HTTP_PLAIN_CONTAINER, /* 169.254.170.2, 169.254.170.23, fd00:ec2::23 as well */
+    CF_HTTP_PLAIN_INSTANCE,  /* 169.254.169.254, fd00:ec2::254 as well */
+};
+
 struct cf_http_request {
     const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE" */
     const char *url;    /* borrowed until the request is done, as are headers and body */
@@ -75,6 +83,12 @@ struct cf_http_request {
                         * with a sink */
     bool
         identity; /* ask for no compression and decode none: an object's bytes as they are stored */
+    enum cf_http_plain plain;
+    int64_t total_ms; /* instead of the options'; 0: theirs */
+    /* Called before every attempt, after source and sink went back to their beginnings: may set
+     * headers anew (a signature that carries the time). Not 0 ends the request with that code and
+     * the error that it set. NULL: none. */
+    int (*prepare)(struct cf_http_request *request);
     enum cf_http_verdict (*judge)(struct cf_http_request *request); /* or NULL */
     void (*done)(struct cf_http_request *request); /* may add requests and free this one; or NULL */
     void *context;

@@ -52,21 +52,49 @@ int64_t cf_net_backoff_ms(unsigned attempts, int64_t base_ms, int64_t floor_ms, 
     return (floor_ms > 0 ? floor_ms : 0) + jitter;
 }
 
-static bool is_loopback(const char *host)
+/* The addresses that plain HTTP may go to, and what they are. Names other than localhost are not
+ * looked up: what a resolver says of a name is for others to decide. */
+static const struct {
+    const char *address;
+    enum cf_net_url kind;
+} plain_addresses[] = {
+    {"169.254.170.2", CF_NET_URL_CONTAINER}, {"169.254.170.23", CF_NET_URL_CONTAINER},
+    {"fd00:ec2::23", CF_NET_URL_CONTAINER},  {"169.254.169.254", CF_NET_URL_INSTANCE},
+    {"fd00:ec2::254", CF_NET_URL_INSTANCE},
+};
+
+static enum cf_net_url address_kind(int family, const void *parsed, size_t size)
+{
+    unsigned char other[sizeof(struct in6_addr)];
+    for (size_t i = 0; i < sizeof(plain_addresses) / sizeof(plain_addresses[0]); i++) {
+        if (inet_pton(family, plain_addresses[i].address, other) == 1 &&
+            memcmp(parsed, other, size) == 0) {
+            return plain_addresses[i].kind;
+        }
+    }
+    return CF_NET_URL_REFUSED;
+}
+
+static enum cf_net_url plain_kind(const char *host)
 {
     struct in_addr v4;
     struct in6_addr v6;
     if (inet_pton(AF_INET, host, &v4) == 1) {
-        return ntohl(v4.s_addr) >> 24 == 127;
+        return ntohl(v4.s_addr) >> 24 == 127 ? CF_NET_URL_LOOPBACK
+                                             : address_kind(AF_INET, &v4, sizeof(v4));
     }
     size_t length = strlen(host);
     char inner[64];
     if (length > 2 && length < sizeof(inner) && host[0] == '[') {
         memcpy(inner, host + 1, length - 2);
         inner[length - 2] = '\0';
-        return inet_pton(AF_INET6, inner, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+        if (inet_pton(AF_INET6, inner, &v6) != 1) {
+            return CF_NET_URL_REFUSED;
+        }
+        return IN6_IS_ADDR_LOOPBACK(&v6) ? CF_NET_URL_LOOPBACK
+                                         : address_kind(AF_INET6, &v6, sizeof(v6));
     }
-    return strcasecmp(host, "localhost") == 0;
+    return strcasecmp(host, "localhost") == 0 ? CF_NET_URL_LOOPBACK : CF_NET_URL_REFUSED;
 }
 
 enum cf_net_url cf_net_url_kind(const char *url)
@@ -82,8 +110,8 @@ enum cf_net_url cf_net_url_kind(const char *url)
         curl_url_get(parsed, CURLUPART_USER, &user, 0) == CURLUE_NO_USER) {
         if (strcmp(scheme, "https") == 0) {
             kind = CF_NET_URL_TLS;
-        } else if (strcmp(scheme, "http") == 0 && is_loopback(host)) {
-            kind = CF_NET_URL_LOOPBACK;
+        } else if (strcmp(scheme, "http") == 0) {
+            kind = plain_kind(host);
         }
     }
     curl_free(scheme);
@@ -93,9 +121,16 @@ enum cf_net_url cf_net_url_kind(const char *url)
     return kind;
 }
 
+bool cf_net_url_is_allowed(enum cf_net_url kind, enum cf_http_plain plain)
+{
+    return kind == CF_NET_URL_TLS || kind == CF_NET_URL_LOOPBACK ||
+           (kind == CF_NET_URL_CONTAINER && plain == CF_HTTP_PLAIN_CONTAINER) ||
+           (kind == CF_NET_URL_INSTANCE && plain == CF_HTTP_PLAIN_INSTANCE);
+}
+
 bool cf_http_url_is_safe(const char *url)
 {
-    return url && cf_net_url_kind(url) != CF_NET_URL_REFUSED;
+    return url && cf_net_url_is_allowed(cf_net_url_kind(url), CF_HTTP_PLAIN_LOOPBACK);
 }
 
 void cf_net_url_public(const char *url, char *out, size_t size)

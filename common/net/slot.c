@@ -193,33 +193,67 @@ void cf_http_slot_take(struct cf_http_slot *slot, struct cf_http *http,
         slot->easy = new_handle(slot);
     }
     CURL *easy = slot->easy;
-    bool loopback = cf_net_url_kind(request->url) == CF_NET_URL_LOOPBACK;
+    bool plain = cf_net_url_kind(request->url) != CF_NET_URL_TLS;
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, loopback ? "http" : "https");
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
     /* A proxy would be sent what mustn't leave this machine without TLS. NULL: as the variables
      * say. */
-    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, loopback ? "*" : NULL);
-    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, loopback ? 0L : 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, plain ? "*" : NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, plain ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, request->identity ? NULL : "");
     set_method(slot);
+}
+
+static int refuse(struct cf_http_slot *slot, int code, const char *text)
+{
+    return cf_error_at(&slot->request->error, code, slot->request->method, slot->url, "%s", text);
+}
+
+/* Header lines are what a caller makes of configuration, so a line break in them is caught here. */
+static int prepare_headers(struct cf_http_slot *slot)
+{
+    struct cf_http_request *request = slot->request;
+    if (slot->headers && !request->prepare) {
+        return 0;
+    }
+    request->error = (struct cf_error){0};
+    int rc = request->prepare ? request->prepare(request) : 0;
+    if (rc) {
+        return request->error.code ? rc : refuse(slot, rc, "the attempt couldn't be prepared");
+    }
+    for (size_t i = 0; request->headers && request->headers[i]; i++) {
+        if (strpbrk(request->headers[i], "\r\n")) {
+            return refuse(slot, CF_ECONFIG, "a header's value holds a line break");
+        }
+    }
+    curl_slist_free_all(slot->headers);
+    slot->headers = NULL;
     set_headers(slot);
+    return 0;
+}
+
+/* Takes body and receiver back to their beginnings when an attempt is repeated. */
+static int go_back(struct cf_http_slot *slot)
+{
+    const struct cf_http_request *request = slot->request;
+    int rc = 0;
+    if (slot->touched) {
+        rc = request->sink->restart(request->sink->context);
+        slot->touched = false;
+    }
+    if (!rc && request->source && request->attempts) {
+        rc = request->source->rewind(request->source->context);
+    }
+    return rc ? refuse(slot, rc, "the body or its receiver can't go back to its beginning") : 0;
 }
 
 int cf_http_slot_prepare(struct cf_http_slot *slot, int64_t now)
 {
     struct cf_http_request *request = slot->request;
-    if (slot->touched) {
-        int rc = request->sink->restart(request->sink->context);
-        if (rc) {
-            return rc;
-        }
-        slot->touched = false;
-    }
-    if (request->source && request->attempts) {
-        int rc = request->source->rewind(request->source->context);
-        if (rc) {
-            return rc;
-        }
+    int rc = go_back(slot);
+    rc = rc ? rc : prepare_headers(slot);
+    if (rc) {
+        return rc;
     }
     cf_buf_clear(&request->answer);
     cf_buf_clear(&request->response_headers);

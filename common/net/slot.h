@@ -38,7 +38,8 @@ struct cf_http {
 void cf_http_slot_take(struct cf_http_slot *slot, struct cf_http *http,
                        struct cf_http_request *request, int64_t deadline);
 
-/* Makes the next attempt ready: results cleared, body at its first byte. Else a CF_E… code. */
+/* Makes the next attempt ready: results cleared, body at its first byte, headers made. Else a CF_E…
+ * code, with the request's error set. */
 int cf_http_slot_prepare(struct cf_http_slot *slot, int64_t now);
 
 /* Describes the end of a transfer that gave no answer. Returns the code. */
