@@ -120,7 +120,9 @@ static CURL *new_handle(struct cf_http_slot *slot)
     (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, slot);
     if (slot->http->ca_file) {
         (void)curl_easy_setopt(easy, CURLOPT_CAINFO, slot->http->ca_file);
+        (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
         (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, slot->http->ca_file);
+        (void)curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
     }
     return easy;
 }

@@ -167,12 +167,13 @@ static const char *error_type(const json_t *error)
     return type ? type : "";
 }
 
-int sync_errors_check(const json_t *errors, struct cf_error *err)
+int sync_errors_check(const struct cf_http_request *answer, const json_t *errors,
+                      struct cf_error *err)
 {
     for (size_t i = 0; i < json_array_size(errors); i++) {
         const char *type = error_type(json_array_get(errors, i));
         if (strcmp(type, "RATE_LIMIT") == 0 || strcmp(type, "RATE_LIMITED") == 0) {
-            return cf_error_set(err, CF_ERETRY, "GitHub's rate limit is used up (%s)", type);
+            return rate_limited(answer, err);
         }
     }
     return 0;

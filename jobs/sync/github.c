@@ -152,7 +152,7 @@ static int read_query_answer(struct sync_github *github, const struct cf_http_re
     const json_t *data = json_object_get(*answer, "data");
     const json_t *errors = json_object_get(*answer, "errors");
     count_points(github, data);
-    rc = sync_errors_check(errors, err);
+    rc = sync_errors_check(request, errors, err);
     if (!rc && !json_is_object(data)) {
         const char *type = json_string_value(json_object_get(json_array_get(errors, 0), "type"));
         rc = errors ? cf_error_set(err, CF_EUNAVAILABLE, "GitHub didn't carry out a query (%.40s)",

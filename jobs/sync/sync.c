@@ -58,6 +58,9 @@ static int read_last(const struct cf_dataset *dataset, struct cf_run *run, struc
         last->root = NULL;
         return 0; /* everything is fetched anyway */
     }
+    if (!rc) {
+        (void)json_object_del(last->root, "repositories"); /* the commit needs its "blobs" only */
+    }
     return rc;
 }
 
