@@ -46,7 +46,11 @@ H_FILES := $(wildcard common/*/*.h jobs/*/*.h tests/*/*.h)
 
 # --- targets ---------------------------------------------------------------------------------------
 
-.PHONY: all deps test check demo bench lint fmt install clean coverage
+.PHONY: help all deps test check demo bench lint fmt install clean coverage
+
+# help: this list
+help:
+	@sed -n 's/^# \([a-z]*\): \(.*\)/\1	\2/p' Makefile | expand -t 12
 
 # all: the four programs
 all: $(PROGRAMS)
