@@ -179,6 +179,23 @@ int sync_errors_check(const struct cf_http_request *answer, const json_t *errors
     return 0;
 }
 
+int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *err)
+{
+    const json_t *first = json_array_get(errors, 0);
+    const char *type = error_type(first);
+    const char *code =
+        json_string_value(json_object_get(json_object_get(first, "extensions"), "code"));
+    if (strcmp(type, "FORBIDDEN") == 0 || strcmp(type, "INSUFFICIENT_SCOPES") == 0) {
+        return cf_error_set(err, CF_EDENIED, "%s: the token may not see it (%s)", what, type);
+    }
+    if (!*type && code) { /* only errors of validation have a code and no type */
+        return cf_error_set(err, CF_EDATA, "%s: this GitHub doesn't understand the query (%.60s)",
+                            what, code);
+    }
+    return cf_error_set(err, CF_EUNAVAILABLE, "%s: GitHub answered with an error (%.60s)", what,
+                        *type ? type : "without a type");
+}
+
 const char *sync_error_reason(const json_t *error)
 {
     static const struct {

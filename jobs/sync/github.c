@@ -154,9 +154,7 @@ static int read_query_answer(struct sync_github *github, const struct cf_http_re
     count_points(github, data);
     rc = sync_errors_check(request, errors, err);
     if (!rc && !json_is_object(data)) {
-        const char *type = json_string_value(json_object_get(json_array_get(errors, 0), "type"));
-        rc = errors ? cf_error_set(err, CF_EUNAVAILABLE, "GitHub didn't carry out a query (%.40s)",
-                                   type ? type : "without a type")
+        rc = errors ? sync_errors_fatal(errors, "the query failed", err)
                     : cf_error_set(err, CF_EDATA, "GitHub's answer has no \"data\"");
     }
     return rc;

@@ -80,10 +80,15 @@ char *sync_graphql_url(const char *api_url);
  * ends them; an index is written as digits); NULL when there is none. */
 const json_t *sync_error_at(const json_t *errors, const char *const *path);
 
-/* CF_ERETRY when one of the errors says that a rate limit is used up, whatever the status was; the message
- * says until when, as far as the answer's headers do. */
+/* CF_ERETRY when one of the errors says that a rate limit is used up, whatever the status was; the
+ * message says until when, as far as the answer's headers do. */
 int sync_errors_check(const struct cf_http_request *answer, const json_t *errors,
                       struct cf_error *err);
+
+/* The error that the first of a GraphQL answer's errors stands for when it left nothing to use:
+ * CF_EDENIED for what the token may not see, CF_EDATA for a query that this GitHub doesn't
+ * understand, else CF_EUNAVAILABLE. what begins the message. */
+int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *err);
 
 /* Why a part of the data is missing, from an error's type: "forbidden", "not_found",
  * "resource_limits" or "incomplete" (also for NULL). */

@@ -86,20 +86,21 @@ static int add_node(struct sync_listing *listing, const json_t *node, const json
 static int check_errors(const json_t *errors, struct cf_error *err)
 {
     static const char *const nodes[] = {"repositoryOwner", "repositories", "nodes", NULL};
-    for (size_t i = 0; i < json_array_size(errors); i++) {
+    int rc = 0;
+    for (size_t i = 0; i < json_array_size(errors) && !rc; i++) {
         json_t *one = json_pack("[O]", json_array_get(errors, i));
-        const json_t *explained = sync_error_at(one, nodes);
-        const char *type = json_string_value(json_object_get(json_array_get(errors, i), "type"));
-        int rc = explained ? 0
-                           : cf_error_set(err, CF_EUNAVAILABLE,
-                                          "GitHub's listing came with an error (%.40s)",
-                                          type ? type : "without a type");
-        json_decref(one);
-        if (rc) {
-            return rc;
+        if (!sync_error_at(one, nodes)) {
+            rc = sync_errors_fatal(one, "the page is incomplete", err);
         }
+        json_decref(one);
     }
-    return 0;
+    return rc;
+}
+
+static bool is_not_found(const json_t *errors)
+{
+    const char *type = json_string_value(json_object_get(json_array_get(errors, 0), "type"));
+    return json_array_size(errors) == 0 || (type && strcmp(type, "NOT_FOUND") == 0);
 }
 
 static int read_owner(struct sync_listing *listing, const json_t *owner, const char *tenant,
@@ -164,7 +165,7 @@ int sync_listing_add_page(struct sync_listing *listing, const json_t *answer, co
     const json_t *errors = json_object_get(answer, "errors");
     int rc = cf_json_get_object(answer, "data", &data, err);
     const json_t *owner = json_object_get(data, "repositoryOwner");
-    if (!rc && json_is_null(owner)) {
+    if (!rc && json_is_null(owner) && is_not_found(errors)) {
         return cf_error_set(err, CF_ENOTFOUND, "GitHub has no user or organization named \"%s\"",
                             tenant);
     }

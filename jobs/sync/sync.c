@@ -229,7 +229,7 @@ static int work_on(struct work *work, struct sync_github *github, struct cf_erro
     }
     size_t listed = work->listing.count;
     sync_plan_make(&work->plan, &work->listing, &work->last.repos, run->force);
-    cf_log(CF_INFO, "listed", CF_I("repositories", listed),
+    cf_log(work->plan.partial ? CF_WARN : CF_INFO, "listed", CF_I("repositories", listed),
            CF_I("to_fetch", sync_plan_count(&work->plan, SYNC_FETCH)),
            CF_S("listing", work->plan.partial ? "partial" : "whole"), CF_END);
     if (run->dry_run) {
