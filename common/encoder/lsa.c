@@ -2,6 +2,7 @@
 
 #include <lapacke.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,12 @@ struct lsa {
     float *values;       /* [nnz] */
     float *projection;   /* [rows × stride], 0 behind dimensions */
     int32_t *column_of;  /* [2^bits]: column of a bucket, −1 for none */
+    /* Columns that a quarter of the rows or more have are kept once more with their zeros: adding
+     * one to a vector then takes no scattered writes, which are most of the time of an embedding.
+     */
+    float *dense;      /* [dense columns × row_stride] */
+    int32_t *dense_of; /* [columns]: number of a dense column, −1 for none */
+    size_t row_stride; /* rows, rounded up to LANES */
 };
 
 static void lsa_free(struct cf_encoder *encoder)
@@ -42,6 +49,8 @@ static void lsa_free(struct cf_encoder *encoder)
     free(l->values);
     free(l->projection);
     free(l->column_of);
+    free(l->dense);
+    free(l->dense_of);
     free(l);
 }
 
@@ -62,6 +71,30 @@ static void index_buckets(struct lsa *l)
     memset(l->column_of, 0xff, buckets * sizeof(*l->column_of)); /* −1 */
     for (size_t c = 0; c < l->columns; c++) {
         l->column_of[l->buckets[c]] = (int32_t)c;
+    }
+}
+
+static size_t rounded(size_t n)
+{
+    return (n + LANES - 1) / LANES * LANES;
+}
+
+static void make_dense(struct lsa *l)
+{
+    size_t count = 0;
+    l->row_stride = rounded(l->rows);
+    l->dense_of = cf_malloc(l->columns * sizeof(*l->dense_of));
+    for (size_t c = 0; c < l->columns; c++) {
+        bool dense = (size_t)(l->offsets[c + 1] - l->offsets[c]) * 4 >= l->rows;
+        l->dense_of[c] = dense ? (int32_t)count++ : -1;
+    }
+    l->dense = cf_calloc(count * l->row_stride, sizeof(*l->dense));
+    for (size_t c = 0; c < l->columns; c++) {
+        float *column =
+            l->dense + (l->dense_of[c] < 0 ? 0 : (size_t)l->dense_of[c]) * l->row_stride;
+        for (int32_t e = l->offsets[c]; l->dense_of[c] >= 0 && e < l->offsets[c + 1]; e++) {
+            column[l->entry_rows[e]] = l->values[e];
+        }
     }
 }
 
@@ -221,7 +254,7 @@ long cf_lsa_eigen(double *a, size_t n, size_t wanted, double tolerance, double *
 
 static void set_projection(struct lsa *l, const double *values, const double *vectors)
 {
-    l->stride = (l->dimensions + LANES - 1) / LANES * LANES;
+    l->stride = rounded(l->dimensions);
     l->projection = cf_calloc(l->rows * l->stride, sizeof(*l->projection));
     for (size_t d = 0; d < l->dimensions; d++) {
         double scale = 1 / sqrt(values[d]);
@@ -239,13 +272,13 @@ static int lsa_fit(const struct cf_encoder_input *input, const struct cf_model_p
     double *vectors = NULL;
     struct cf_sparse *projects = read_projects(l, input);
     build_matrix(l, projects, input->projects);
+    make_dense(l);
     double *g = gram(l, projects, input->projects);
     for (size_t p = 0; p < input->projects; p++) {
         cf_sparse_release(&projects[p]);
     }
     free(projects);
-    size_t wanted = l->rows > 1 ? l->rows - 1 : 1;
-    wanted = wanted < params->dimensions ? wanted : params->dimensions;
+    size_t wanted = l->rows < params->dimensions ? l->rows : params->dimensions;
     long found = cf_lsa_eigen(g, l->rows, wanted, 1e-6, &values, &vectors);
     free(g);
     if (found < 0) {
@@ -266,20 +299,33 @@ static size_t lsa_dimensions(const struct cf_encoder *encoder)
     return ((const struct lsa *)encoder)->dimensions;
 }
 
-/* y = X x, x given by its buckets. */
+/* y += factor × x, for n values, a multiple of LANES. */
+static void add_scaled(float *restrict y, const float *restrict x, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            y[i + lane] += factor * x[i + lane];
+        }
+    }
+}
+
+/* y = X x, x given by its buckets. y: [row_stride]. */
 static void multiply(const struct lsa *l, const struct cf_sparse *x, float *restrict y)
 {
-    memset(y, 0, l->rows * sizeof(*y));
+    memset(y, 0, l->row_stride * sizeof(*y));
     for (size_t i = 0; i < x->count; i++) {
         int32_t column = l->column_of[x->buckets[i]];
         if (column < 0) {
             continue;
         }
         float value = x->values[i] * l->idf[column];
-        const int32_t *restrict rows = l->entry_rows;
-        const float *restrict values = l->values;
+        if (l->dense_of[column] >= 0) {
+            add_scaled(y, l->dense + (size_t)l->dense_of[column] * l->row_stride, value,
+                       l->row_stride);
+            continue;
+        }
         for (int32_t e = l->offsets[column]; e < l->offsets[column + 1]; e++) {
-            y[rows[e]] += value * values[e];
+            y[l->entry_rows[e]] += value * l->values[e];
         }
     }
 }
@@ -289,15 +335,8 @@ static void project(const struct lsa *l, const float *y, float *restrict z, floa
 {
     memset(z, 0, l->stride * sizeof(*z));
     for (size_t r = 0; r < l->rows; r++) {
-        const float *restrict row = l->projection + r * l->stride;
-        float factor = y[r];
-        if (factor == 0) {
-            continue;
-        }
-        for (size_t d = 0; d < l->stride; d += LANES) {
-            for (size_t lane = 0; lane < LANES; lane++) {
-                z[d + lane] += factor * row[d + lane];
-            }
+        if (y[r] != 0) {
+            add_scaled(z, l->projection + r * l->stride, y[r], l->stride);
         }
     }
     double square = 0;
@@ -316,7 +355,7 @@ static void lsa_embed(const struct cf_encoder *encoder, const struct cf_view *te
     const struct lsa *l = (const struct lsa *)encoder;
     struct cf_features *features = cf_features_new(l->bits, l->bigram_weight, l->ngram_weight);
     struct cf_sparse x = CF_SPARSE_INIT;
-    float *y = cf_calloc(l->rows, sizeof(*y));
+    float *y = cf_calloc(l->row_stride, sizeof(*y));
     float *z = cf_calloc(l->stride, sizeof(*z));
     for (size_t i = 0; i < count; i++) {
         cf_features_add(features, texts[i].text, texts[i].length);
@@ -386,7 +425,7 @@ static int load_matrix(struct lsa *l, const struct cf_tensors *tensors, struct c
         return cf_error_at(err, CF_EDATA, "load", file,
                            "%s: tensor \"lsa.projection\" is of another shape than expected", file);
     }
-    l->stride = (l->dimensions + LANES - 1) / LANES * LANES;
+    l->stride = rounded(l->dimensions);
     l->projection = cf_calloc(l->rows * l->stride, sizeof(*l->projection));
     for (size_t r = 0; r < l->rows && l->dimensions; r++) {
         memcpy(l->projection + r * l->stride, projection + r * l->dimensions,
@@ -424,6 +463,7 @@ static int lsa_load(const struct cf_artefacts *artefacts, const struct cf_model_
         return code;
     }
     index_buckets(l);
+    make_dense(l);
     *out = &l->base;
     return 0;
 }

@@ -9,8 +9,8 @@
  *     z = Λ^(−1/2) Uᵀ (X x),   divided by its length,
  *
  * so that only X and the projects × dimensions matrix UΛ^(−1/2) are kept, never a table of buckets
- * × dimensions. There are min(dimensions, max(1, N − 1)) dimensions, less those whose eigenvalue is
- * below 1e-6 of the largest (identical projects make the matrix singular). The largest component of
+ * × dimensions. There are min(dimensions, N) of them, less those whose eigenvalue is below 1e-6 of
+ * the largest (identical projects make the matrix singular). The largest component of
  * each eigenvector is made positive.
  *
  * Above CF_LSA_ROWS projects, X holds that many of them, evenly spaced (project ⌊i N /

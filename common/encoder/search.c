@@ -29,6 +29,26 @@ static void add_z_scores(const double *values, double weight, size_t count, doub
     }
 }
 
+/* In eight sums, which the compiler keeps in one register. */
+static double scalar_product(const float *a, const float *b, size_t n)
+{
+    float sums[8] = {0};
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (size_t lane = 0; lane < 8; lane++) {
+            sums[lane] += a[i + lane] * b[i + lane];
+        }
+    }
+    double product = 0;
+    for (size_t lane = 0; lane < 8; lane++) {
+        product += (double)sums[lane];
+    }
+    for (; i < n; i++) {
+        product += (double)(a[i] * b[i]);
+    }
+    return product;
+}
+
 /* The best chunk of each project, and its cosine. */
 static void best_chunks(const struct cf_model *model, const char *question, double *cosines,
                         size_t *chunks)
@@ -40,13 +60,9 @@ static void best_chunks(const struct cf_model *model, const char *question, doub
     for (size_t p = 0; p < model->projects; p++) {
         cosines[p] = -INFINITY;
         for (size_t c = model->first[p]; c < model->first[p + 1]; c++) {
-            const float *row = model->embeddings + c * n;
-            float product = 0;
-            for (size_t d = 0; d < n; d++) {
-                product += z[d] * row[d];
-            }
-            if ((double)product > cosines[p]) {
-                cosines[p] = (double)product;
+            double product = scalar_product(z, model->embeddings + c * n, n);
+            if (product > cosines[p]) {
+                cosines[p] = product;
                 chunks[p] = c;
             }
         }

@@ -112,7 +112,7 @@ _Static_assert(sizeof(bases) - 1 == 32 + 128,
 uint32_t cf_text_fold(uint32_t c)
 {
     if (c >= 0xff01 && c <= 0xff5e) {
-        c -= 0xfee0; /* full-width forms of ASCII */
+        c -= 0xfee0;
     }
     if (c < 0x80) {
         return c >= 'A' && c <= 'Z' ? c + 32 : c;
@@ -295,6 +295,7 @@ void cf_words_read(struct cf_words *words, const char *text, size_t length)
         enum class class = SEPARATOR;
         uint32_t folded = 0;
         if (used) {
+            c = c >= 0xff01 && c <= 0xff5e ? c - 0xfee0 : c; /* full-width forms of ASCII */
             folded = c < 0x80 && !(c >= 'A' && c <= 'Z') ? c : cf_text_fold(c);
             class = classify(folded);
         }
