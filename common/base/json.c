@@ -72,7 +72,7 @@ int cf_json_get_string(const json_t *object, const char *key, const char **out,
 
 int cf_json_get_sha256(const json_t *object, const char *key, char out[65], struct cf_error *err)
 {
-    const char *text;
+    const char *text = NULL;
     int rc = cf_json_get_string(object, key, &text, err);
     if (!rc && !cf_is_hex(text, 64)) {
         rc = wrong(err, object, key, "a SHA-256 in lower-case hexadecimal");

@@ -100,9 +100,8 @@ static int read_parent(const json_t *document, struct cf_marker *out, struct cf_
     if (json_is_null(parent)) {
         return 0;
     }
-    if ((rc = read_version(parent, "version", &out->parent_version, err)) ||
-        (rc = read_text(parent, "sha256", 64, out->parent_sha256, sizeof(out->parent_sha256),
-                        err))) {
+    if (read_version(parent, "version", &out->parent_version, err) ||
+        read_text(parent, "sha256", 64, out->parent_sha256, sizeof(out->parent_sha256), err)) {
         return cf_error_prefix(err, "parent");
     }
     return 0;
@@ -122,9 +121,9 @@ static int read_inputs(const json_t *document, struct cf_marker *out, struct cf_
     for (size_t i = 0; i < out->input_count; i++) {
         const json_t *value = json_array_get(inputs, i);
         struct cf_input *input = &out->inputs[i];
-        if ((rc = read_text(value, "dataset", 0, input->dataset, sizeof(input->dataset), err)) ||
-            (rc = read_version(value, "version", &input->version, err)) ||
-            (rc = read_text(value, "sha256", 64, input->sha256, sizeof(input->sha256), err))) {
+        if (read_text(value, "dataset", 0, input->dataset, sizeof(input->dataset), err) ||
+            read_version(value, "version", &input->version, err) ||
+            read_text(value, "sha256", 64, input->sha256, sizeof(input->sha256), err)) {
             return cf_error_prefix(err, "inputs[%zu]", i);
         }
     }
@@ -190,7 +189,7 @@ static int read_fields(const json_t *document, struct cf_marker *out, struct cf_
         return rc;
     }
     out->summary = json_incref(value);
-    if ((rc = cf_blob_ref_read(json_object_get(document, "root"), &out->root, err))) {
+    if (cf_blob_ref_read(json_object_get(document, "root"), &out->root, err)) {
         return cf_error_prefix(err, "root");
     }
     const char *blobs;

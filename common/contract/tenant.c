@@ -41,7 +41,7 @@ int cf_tenant_normalise(const char *login, char out[CF_TENANT_MAX], struct cf_er
             return refuse(err, login, "no hyphen may follow the underscore");
         }
         underscores += c == '_';
-        out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        out[i] = (char)tolower((unsigned char)c);
     }
     out[length] = '\0';
     if (underscores > 1) {

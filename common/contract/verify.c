@@ -179,13 +179,10 @@ int cf_verify(const struct cf_dataset *dataset,
         .dataset = dataset, .found = found, .context = context, .out = out, .err = err};
     memset(out, 0, sizeof(*out));
     int rc = cf_dataset_newest(dataset, &newest, err);
-    if (rc == CF_ENOTFOUND) {
-        rc = 0; /* blobs without any marker are still looked at */
-    } else if (rc == CF_EDATA || rc == CF_ECONFIG) {
+    if (rc && rc != CF_ENOTFOUND) {
         return judge(&walk, err->key, rc);
-    } else if (rc) {
-        return rc;
-    } else {
+    }
+    if (!rc) { /* without any marker, blobs are still looked at */
         walk.newest = newest.version;
         walk.floor = newest.floor;
         walk.expected = newest.version;

@@ -10,10 +10,16 @@
 static int parse_shard(struct cf_selection *s, const char *text, const char *name,
                        struct cf_error *err)
 {
-    char rest = 0;
-    if (sscanf(text, "%" SCNu64 "/%" SCNu64 "%c", &s->shard_index, &s->shard_count, &rest) != 2 ||
-        s->shard_count < 1 || s->shard_count > 10000 || s->shard_index >= s->shard_count ||
-        strchr(text, '-')) {
+    const char *slash = strchr(text, '/');
+    if (!slash || strspn(text, "0123456789") != (size_t)(slash - text) || slash == text ||
+        strspn(slash + 1, "0123456789") != strlen(slash + 1) || strlen(text) > 11) {
+        slash = NULL;
+    } else {
+        s->shard_index = strtoull(text, NULL, 10);
+        s->shard_count = strtoull(slash + 1, NULL, 10);
+    }
+    if (!slash || s->shard_count < 1 || s->shard_count > 10000 ||
+        s->shard_index >= s->shard_count) {
         return cf_error_set(err, CF_EUSAGE,
                             "%s: \"%.40s\" is not I/N with I from 0 to N-1 and N at most 10000",
                             name, text);

@@ -30,12 +30,12 @@ static int read_entry(const json_t *value, struct cf_bundle_entry *out, struct c
         return rc;
     }
     out->name = cf_strdup(name);
-    if ((rc = cf_json_get_sha256(value, "source", out->source, err)) ||
-        (rc = cf_json_get_sha256(value, "entry", out->entry, err)) ||
-        (rc = cf_json_get_sha256(value, "content_fingerprint", out->content_fingerprint, err)) ||
-        (rc = cf_json_get_bool(value, "has_documentation", &out->has_documentation, err)) ||
-        (rc = cf_json_get_u64(value, "words", &out->words, err)) ||
-        (rc = cf_json_get_array(value, "documents", &documents, err))) {
+    if (cf_json_get_sha256(value, "source", out->source, err) ||
+        cf_json_get_sha256(value, "entry", out->entry, err) ||
+        cf_json_get_sha256(value, "content_fingerprint", out->content_fingerprint, err) ||
+        cf_json_get_bool(value, "has_documentation", &out->has_documentation, err) ||
+        cf_json_get_u64(value, "words", &out->words, err) ||
+        cf_json_get_array(value, "documents", &documents, err)) {
         return cf_error_prefix(err, "the entry \"%.100s\"", name);
     }
     out->documents = cf_calloc(json_array_size(documents), sizeof(*out->documents));

@@ -11,15 +11,15 @@ int cf_request_read(const json_t *root, struct cf_request *out, struct cf_error 
     json_t *estimate;
     int rc;
     memset(out, 0, sizeof(*out));
-    if ((rc = cf_json_get_object(root, "bundle", &bundle, err)) ||
-        (rc = cf_json_get_u64(bundle, "version", &out->bundle_version, err)) ||
-        (rc = cf_json_get_sha256(bundle, "sha256", out->bundle_sha256, err)) ||
-        (rc = cf_json_get_sha256(root, "content_fingerprint", out->content_fingerprint, err)) ||
-        (rc = cf_json_get_object(root, "params", &params, err)) ||
-        (rc = cf_json_get_object(root, "estimate", &estimate, err)) ||
-        (rc = cf_json_get_u64(estimate, "repositories", &out->repositories, err)) ||
-        (rc = cf_json_get_u64(estimate, "words", &out->words, err)) ||
-        (rc = cf_json_get_number(estimate, "work", &out->work, err))) {
+    if (cf_json_get_object(root, "bundle", &bundle, err) ||
+        cf_json_get_u64(bundle, "version", &out->bundle_version, err) ||
+        cf_json_get_sha256(bundle, "sha256", out->bundle_sha256, err) ||
+        cf_json_get_sha256(root, "content_fingerprint", out->content_fingerprint, err) ||
+        cf_json_get_object(root, "params", &params, err) ||
+        cf_json_get_object(root, "estimate", &estimate, err) ||
+        cf_json_get_u64(estimate, "repositories", &out->repositories, err) ||
+        cf_json_get_u64(estimate, "words", &out->words, err) ||
+        cf_json_get_number(estimate, "work", &out->work, err)) {
         return cf_error_prefix(err, "request");
     }
     out->params = json_incref(params);

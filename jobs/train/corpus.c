@@ -95,7 +95,7 @@ static int parse_entries(struct train_corpus *corpus, const struct cf_buf *texts
                          struct cf_error *err)
 {
     const struct cf_bundle *bundle = &corpus->bundle;
-    corpus->entries = cf_calloc(bundle->count, sizeof(*corpus->entries));
+    corpus->entries = cf_calloc(bundle->count, sizeof(json_t *));
     corpus->projects = cf_calloc(bundle->count, sizeof(*corpus->projects));
     corpus->view.projects = corpus->projects;
     for (size_t i = 0; i < bundle->count; i++) {
