@@ -83,7 +83,7 @@ static json_t *hit_json(const struct cf_hit *hit, const json_t *words)
 {
     struct cf_buf excerpt = CF_BUF_INIT;
     tool_excerpt(hit->passage, words, EXCERPT_WIDTH, false, &excerpt);
-    json_t *json = json_pack("{s:o,s:f,s:f,s:f,s:o,s:o,s:o,s:o}", "repository",
+    json_t *json = json_pack("{s:o,s:f,s:f,s:f,s:o,s:o,s:o,s:o}", "project",
                              cf_json_string_or_null(hit->project), "score", hit->score, "bm25",
                              hit->bm25, "lsa", hit->lsa, "path", cf_json_string_or_null(hit->path),
                              "heading", cf_json_string_or_null(hit->heading), "excerpt",

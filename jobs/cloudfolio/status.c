@@ -48,6 +48,7 @@ static bool bundle_is_current(const struct state *s)
     const struct cf_input *input = input_of(&s->newest[BUNDLE], "repos");
     struct cf_dataset dataset;
     struct cf_marker read;
+    struct cf_error ignored; /* a version that is gone can't be compared */
     if (!s->newest[BUNDLE].version || !input) {
         return false;
     }
@@ -55,7 +56,7 @@ static bool bundle_is_current(const struct state *s)
         return strcmp(input->sha256, repos->sha256) == 0;
     }
     cf_dataset_init(&dataset, s->tool->store, s->tenant, "repos");
-    if (cf_dataset_at(&dataset, input->version, &read, NULL)) {
+    if (cf_dataset_at(&dataset, input->version, &read, &ignored)) {
         return false;
     }
     bool same = strcmp(read.root.sha256, repos->root.sha256) == 0;

@@ -17,8 +17,9 @@
 #include "common/contract/collect.h"
 #include "common/job/job.h"
 #include "jobs/cloudfolio/names.h"
+#include "jobs/cloudfolio/table.h"
 
-enum { OPTIONS_MAX = 24, COMMANDS_MAX = 64, GLOBAL_OPTIONS = 4 };
+enum { OPTIONS_MAX = 24, COMMANDS_MAX = 64, GLOBAL_OPTIONS = 4, LEFT = 34 };
 
 /* --- options ------------------------------------------------------------------------------------
  */
@@ -46,10 +47,10 @@ static void option_table(struct tool *t, const struct tool_command *command,
          &t->json, 0, 0},
         {"help", NULL, NULL, "print this", CF_OPTION_FLAG, &t->help, 0, 0},
         {"version", NULL, NULL, "print the build", CF_OPTION_FLAG, &t->version, 0, 0},
-        {"force", NULL, NULL, "do the work even if nothing changed", CF_OPTION_FLAG, &t->force, 0,
-         0},
-        {"dry-run", NULL, NULL, "say what would be done, change nothing", CF_OPTION_FLAG,
-         &t->dry_run, 0, 0},
+        {"force", "CLOUDFOLIO_FORCE", NULL, "do the work even if nothing changed", CF_OPTION_FLAG,
+         &t->force, 0, 0},
+        {"dry-run", "CLOUDFOLIO_DRY_RUN", NULL, "say what would be done, change nothing",
+         CF_OPTION_FLAG, &t->dry_run, 0, 0},
         {"limit", NULL, "N", "print at most N", CF_OPTION_UINT, &t->limit, 1, 100000},
         {"marker", NULL, NULL, "print the version's marker", CF_OPTION_FLAG, &t->marker, 0, 0},
         {"blob", NULL, "SHA256", "print the payload of that hash; 8 digits or more will do",
@@ -174,7 +175,9 @@ static void help_all(struct tool *tool, const struct tool_command *commands)
     for (size_t i = 0; commands[i].name; i++) {
         struct cf_buf left = CF_BUF_INIT;
         cf_buf_printf(&left, "%s %s", commands[i].name, commands[i].arguments);
-        tool_print(tool, "  %-36s %s\n", cf_buf_str(&left), commands[i].summary);
+        size_t width = tool_width(cf_buf_str(&left), left.length);
+        tool_print(tool, "  %s%*s %s\n", cf_buf_str(&left), width < LEFT ? (int)(LEFT - width) : 0,
+                   "", commands[i].summary);
         cf_buf_release(&left);
     }
     tool_print(tool, "\nOptions of every command:\n");
