@@ -96,7 +96,6 @@ int cf_blob_ref_read(const json_t *value, struct cf_blob_ref *out, struct cf_err
 static int read_parent(const json_t *document, struct cf_marker *out, struct cf_error *err)
 {
     const json_t *parent = json_object_get(document, "parent");
-    int rc;
     if (json_is_null(parent)) {
         return 0;
     }
