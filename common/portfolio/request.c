@@ -9,7 +9,6 @@ int cf_request_read(const json_t *root, struct cf_request *out, struct cf_error 
     json_t *bundle;
     json_t *params;
     json_t *estimate;
-    int rc;
     memset(out, 0, sizeof(*out));
     if (cf_json_get_object(root, "bundle", &bundle, err) ||
         cf_json_get_u64(bundle, "version", &out->bundle_version, err) ||
