@@ -28,6 +28,7 @@ with warnings.catch_warnings():
 TOP = 2**63 - 1
 MARKER_MAX = 65536
 BLOB_MAX = 64 << 20
+RULES = 1  # how orchestrate makes entries
 JSON = "application/json"
 BASE = "http://schema.invalid/"  # never fetched: every schema is handed over
 
@@ -288,7 +289,7 @@ class Store:
             if marker:
                 markers[version] = marker
         newest = max(keys, default=0)
-        floor = markers[newest][0]["floor"] if newest in markers else newest
+        floor = markers[max(markers)][0]["floor"] if markers else newest
         for version in range(floor, newest + 1):
             if version and version not in keys:
                 self.report(f"{owner}/{name}/v/{TOP - version:016x}", f"version {version} is missing; the floor is {floor}")
@@ -363,6 +364,10 @@ class Store:
                 self.validated.add(("file", place(ref)))
         for digest in sorted(set(hashes) - {n[0] for n in named}):
             self.report(root_key, f"/blobs lists {digest}, which nothing in the document names")
+        request = getattr(self, "request_of_" + name.replace("-gpu", ""))(root, owner, marker)
+        if request and request != marker["request"]:
+            self.report(key, f"/request is not {request}, as computed from what the version holds")
+        self.check_fingerprints(name, root, root_key, {d: place(r) for d, r in places.items()})
 
     def check_ref(self, blob_key, ref, where, marker):
         if ref["version"] > marker["version"]:
@@ -394,6 +399,66 @@ class Store:
         return [(f["sha256"], FILE_SCHEMAS.get(f["path"]), f["type"], f"/{part}/files/{i}")
                 for part in ("current", "rejected") if root[part] for i, f in enumerate(root[part]["files"])]
 
+    # What makes a run a repeat, computed anew; None where that can't be.
+
+    def request_of_config(self, root, owner, marker):
+        return hash_of({k: v for k, v in root.items() if k != "blobs"})
+
+    def request_of_repos(self, root, owner, marker):
+        rows = sorted([r["id"], r["fingerprint"], r["state"]] for r in root["repositories"])
+        return hash_of({"login": root["login"], "repositories": rows})
+
+    def request_of_bundle(self, root, owner, marker):
+        read = marker["inputs"][0]
+        key = f"{owner}/repos/v/{TOP - read['version']:016x}"
+        if key not in self.keys:
+            return None
+        data = self.read(key)
+        if hashlib.sha256(data).hexdigest() != read["sha256"]:
+            return None
+        return hash_of({"repos": parse(data)["root"]["sha256"], "rules": RULES})
+
+    def request_of_request(self, root, owner, marker):
+        return hash_of({k: root[k] for k in ("content_fingerprint", "params")})
+
+    def request_of_model(self, root, owner, marker):
+        return root["current" if root["gate"]["promoted"] else "rejected"]["request"]
+
+    def check_fingerprints(self, name, root, root_key, places):
+        if ("fingerprints", root_key) in self.validated:
+            return
+        self.validated.add(("fingerprints", root_key))
+        if name == "repos":
+            for i, r in enumerate(root["repositories"]):
+                if r["fingerprint"] and r["fingerprint"] != repository_fingerprint(r):
+                    self.report(root_key, f"/repositories/{i}/fingerprint is not that of its fields")
+        if name == "bundle":
+            for i, e in enumerate(root["entries"]):
+                data = self.payload(places[e["entry"]]) if e["entry"] in places else None
+                if data and e["content_fingerprint"] != content_fingerprint(parse(data)):
+                    self.report(root_key, f"/entries/{i}/content_fingerprint is not that of the entry")
+            if root["content_fingerprint"] != hash_of([e["content_fingerprint"] for e in root["entries"]]):
+                self.report(root_key, "/content_fingerprint is not that of the entries")
+
+
+def hash_of(value):
+    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()
+
+
+def repository_fingerprint(r):
+    m = r["metadata"]
+    parts = {k: r[k] for k in ("commit", "tree", "name", "default_branch", "languages")}
+    parts.update((k, m[k]) for k in ("description", "homepage", "topics", "fork", "archived", "visibility", "language"))
+    return hash_of({**parts, "license": m["license"] and m["license"]["key"]})
+
+
+def content_fingerprint(entry):
+    texts = {k: entry[k] or None for k in ("readme", "skills_index", "architecture")}
+    texts["repo_context"] = canonical(entry["repoContext"]) if entry["repoContext"] else None
+    m = entry["metadata"]
+    return hash_of({"name": entry["name"], "description": m["description"], "topics": m["topics"],
+                    "languages": sorted(entry["languages"]), "documents": texts})
+
 
 # --- the self-test -----------------------------------------------------------------------------------------------------
 
@@ -408,11 +473,15 @@ def shortened(value, keep=2):
 
 
 def objects_of(schemas, name, schema, value, path=()):
-    """Yields (path, properties, required, closed) for each object in value that a schema with properties describes."""
+    """Yields (path, properties, required, closed) for each object in value whose form a schema with "type" gives."""
     name, schema = schemas.resolve(name, schema)
     if isinstance(value, dict) and "properties" in schema and schema.get("type") == "object":
         yield path, schema["properties"], schema.get("required", []), schema.get("additionalProperties") is False
-    for part in schema.get("allOf", []) + schema.get("anyOf", []) + [schema.get("then", {})]:
+    parts = schema.get("allOf", []) + schema.get("anyOf", [])
+    if "if" in schema:
+        holds = jsonschema.Draft202012Validator(schema["if"]).is_valid(value)  # conditions hold no $ref
+        parts = parts + [schema.get("then" if holds else "else", True)]
+    for part in filter(lambda p: isinstance(p, dict), parts):
         yield from objects_of(schemas, name, part, value, path)
     if isinstance(value, dict):
         for key, sub in schema.get("properties", {}).items():
