@@ -36,6 +36,7 @@ void cf_buf_reserve(struct cf_buf *buf, size_t extra)
         capacity *= 2;
     }
     buf->data = cf_realloc(buf->data, capacity, 1);
+    buf->data[buf->length] = '\0';
     buf->capacity = capacity;
 }
 
@@ -78,7 +79,6 @@ void cf_buf_printf(struct cf_buf *buf, const char *format, ...)
 char *cf_buf_detach(struct cf_buf *buf)
 {
     cf_buf_reserve(buf, 0);
-    buf->data[buf->length] = '\0';
     char *data = buf->data;
     *buf = (struct cf_buf)CF_BUF_INIT;
     return data;

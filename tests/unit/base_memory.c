@@ -84,6 +84,13 @@ START_TEST(reserving_keeps_what_is_there)
     cf_buf_reserve(&buf, 1000);
     ck_assert_ptr_eq(buf.data, before);
     cf_buf_release(&buf);
+    /* memory that the allocator gives again holds something else than a NUL */
+    char *old = cf_malloc(128);
+    memset(old, 'x', 128);
+    free(old);
+    cf_buf_reserve(&buf, 100);
+    ck_assert_int_eq(buf.data[0], 0);
+    cf_buf_release(&buf);
 }
 END_TEST
 
