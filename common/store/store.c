@@ -101,7 +101,7 @@ bool cf_key_is_valid(const char *key, bool is_prefix)
 static const char *const op_names[] = {"get", "put", "put_new", "list", "delete", "stat"};
 
 /* Clears the results and refuses bad keys; those operations never reach the driver. */
-static bool prepare(struct cf_op *op)
+static void prepare(struct cf_op *op)
 {
     cf_op_release(op);
     op->rc = 0;
@@ -119,19 +119,22 @@ static bool prepare(struct cf_op *op)
     if (!op->key || !cf_key_is_valid(op->key, is_list)) {
         op->rc = cf_error_at(&op->error, CF_EUSAGE, op_names[op->kind], op->key,
                              "not a key that the contract allows");
-        return false;
     }
-    return true;
 }
 
 int cf_store_run(struct cf_store *store, struct cf_op *ops, size_t count)
 {
-    bool all_good = true;
     for (size_t i = 0; i < count; i++) {
-        all_good = prepare(&ops[i]) && all_good;
+        prepare(&ops[i]);
     }
-    if (all_good) {
-        store->driver->run(store->self, ops, count);
+    /* The driver gets the runs of operations between those that were refused. */
+    size_t end = 0;
+    for (size_t start = 0; start < count; start = end + 1) {
+        for (end = start; end < count && !ops[end].rc; end++) {
+        }
+        if (end > start) {
+            store->driver->run(store->self, ops + start, end - start);
+        }
     }
     for (size_t i = 0; i < count; i++) {
         if (ops[i].rc) {

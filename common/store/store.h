@@ -5,8 +5,8 @@
  * another's success. Drivers stand behind struct cf_store_driver, which wrappers (counting, faults,
  * stepping in tests) implement as well.
  *
- * Keys consist of [a-z0-9_/.-], without an empty, "." or ".." segment, and have at most CF_KEY_MAX
- * bytes; anything else is CF_EUSAGE before any request is made. */
+ * Keys consist of [a-z0-9_/.-], without an empty, "." or ".." segment, and have fewer than
+ * CF_KEY_MAX bytes; anything else is CF_EUSAGE before any request is made. */
 #ifndef CF_STORE_STORE_H
 #define CF_STORE_STORE_H
 
