@@ -97,9 +97,13 @@ static int do_get(const struct files *files, struct cf_op *op)
     uint64_t first = 0;
     uint64_t length = 0;
     path_of(files, op->key, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
+    /* What LIST doesn't show isn't there: links, and pipes, on which open must not wait. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno != ELOOP && errno != ENXIO) {
         return failed(op, "get");
+    }
+    if (fd < 0) {
+        return cf_error_at(&op->error, CF_ENOTFOUND, "get", op->key, "no such object");
     }
     int rc = 0;
     if (fstat(fd, &st) != 0) {
@@ -124,13 +128,40 @@ static int do_get(const struct files *files, struct cf_op *op)
 /* --- writing ------------------------------------------------------------------------------------
  */
 
+/* Flushes the folder in which path lies. -1 with errno on failure. */
+static int flush_folder_of(const char *path)
+{
+    char folder[PATH_LIMIT];
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash > path ? (int)(slash - path) : 1, path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    int rc = fsync(fd);
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return rc;
+}
+
+/* A folder that is new is named on the disk before anything in it can be reported as safe. One in
+ * a folder that may be written but not read can't be flushed. */
+static int make_folder(const char *path)
+{
+    if (mkdir(path, 0777) != 0) {
+        return errno == EEXIST ? 0 : -1;
+    }
+    return flush_folder_of(path) == 0 || errno == EACCES || errno == ENOENT ? 0 : -1;
+}
+
 static int make_folders(const struct files *files, char *path)
 {
     for (char *slash = path + strlen(files->root); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        int rc = mkdir(path, 0777);
+        int rc = make_folder(path);
         *slash = '/';
-        if (rc != 0 && errno != EEXIST && errno != ENOENT) {
+        if (rc != 0 && errno != ENOENT) {
             return -1;
         }
     }
@@ -144,9 +175,9 @@ static int make_root(const struct files *files)
     (void)snprintf(path, sizeof(path), "%s/", files->root);
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        int rc = mkdir(path, 0777);
+        int rc = make_folder(path);
         *slash = '/';
-        if (rc != 0 && errno != EEXIST) {
+        if (rc != 0) {
             return -1;
         }
     }
@@ -178,14 +209,20 @@ static int open_temporary(const struct files *files, char *path, char temporary[
     return -1;
 }
 
+struct writing {
+    int fd;
+    int failure; /* errno of a write that failed */
+};
+
 static int write_all(void *context, const void *data, size_t length)
 {
-    int fd = *(int *)context;
+    struct writing *writing = context;
     const char *p = data;
     while (length) {
-        ssize_t n = write(fd, p, length);
+        ssize_t n = write(writing->fd, p, length);
         if (n < 0) {
-            return CF_EUNAVAILABLE; /* errno says why */
+            writing->failure = errno;
+            return CF_EUNAVAILABLE;
         }
         p += n;
         length -= (size_t)n;
@@ -196,10 +233,14 @@ static int write_all(void *context, const void *data, size_t length)
 static int write_temporary(struct cf_op *op, int fd)
 {
     struct stat st;
-    errno = 0;
-    int rc = cf_stream_pump(op, write_all, &fd);
+    struct writing writing = {.fd = fd};
+    int rc = cf_stream_pump(op, write_all, &writing);
+    if (writing.failure) {
+        errno = writing.failure;
+        return failed(op, "put");
+    }
     if (rc) {
-        return errno && rc == CF_EUNAVAILABLE ? failed(op, "put") : rc;
+        return rc;
     }
     if (fsync(fd) != 0 || fstat(fd, &st) != 0) {
         return failed(op, "put");
@@ -208,28 +249,16 @@ static int write_temporary(struct cf_op *op, int fd)
     return 0;
 }
 
-static int flush_folder(struct cf_op *op, const char *path)
+static int name_object(struct cf_op *op, const char *temporary, const char *path)
 {
-    char folder[PATH_LIMIT];
-    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        int rc = failed(op, "put");
-        if (fd >= 0) {
-            (void)close(fd);
+    int rc = 0;
+    if (op->kind == CF_OP_PUT) {
+        if (rename(temporary, path) != 0) {
+            rc = failed(op, "put");
+            (void)unlink(temporary);
         }
         return rc;
     }
-    (void)close(fd);
-    return 0;
-}
-
-static int name_object(struct cf_op *op, const char *temporary, const char *path)
-{
-    if (op->kind == CF_OP_PUT) {
-        return rename(temporary, path) == 0 ? 0 : failed(op, "put");
-    }
-    int rc = 0;
     if (link(temporary, path) != 0) {
         rc = errno == EEXIST
                  ? cf_error_at(&op->error, CF_ECONFLICT, "put_new", op->key, "the key exists")
@@ -260,7 +289,11 @@ static int put_once(const struct files *files, struct cf_op *op, bool *again)
         cf_file_etag(&st, op->etag);
     }
     (void)close(fd);
-    return rc ? rc : flush_folder(op, path);
+    /* A folder that has gone meanwhile went with the object: somebody deleted it. */
+    if (!rc && flush_folder_of(path) != 0 && errno != ENOENT) {
+        rc = failed(op, "put");
+    }
+    return rc;
 }
 
 static int do_put(const struct files *files, struct cf_op *op)
@@ -279,7 +312,7 @@ static int do_delete(const struct files *files, struct cf_op *op)
     char path[PATH_LIMIT];
     path_of(files, op->key, path);
     if (unlink(path) != 0) {
-        return errno == ENOENT || errno == ENOTDIR ? 0 : failed(op, "delete");
+        return errno == ENOENT || errno == ENOTDIR || errno == EISDIR ? 0 : failed(op, "delete");
     }
     /* Folders that became empty go too; rmdir fails at the first that isn't. */
     size_t root = strlen(files->root);
