@@ -39,7 +39,7 @@ struct exam {
 
 static void ask(struct exam *exam, size_t right, struct cf_question *q)
 {
-    struct cf_search_options options = {exam->corpus->count, -1};
+    struct cf_search_options options = {exam->corpus->count, -1, true};
     size_t count = cf_model_search(exam->model, q->text, &options, exam->hits);
     for (size_t i = 0; i < exam->corpus->count; i++) {
         exam->scores[i] = 0;

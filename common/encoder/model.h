@@ -8,6 +8,7 @@
 #define CF_ENCODER_MODEL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/error.h"
@@ -48,17 +49,17 @@ size_t cf_model_dimensions(const struct cf_model *model);
 /* All strings are the model's. */
 struct cf_hit {
     const char *project;
-    size_t index; /* of the project in the corpus */
-    double score; /* comparable within one question only */
-    double bm25;  /* as BM25 gives it, 0 without a common word */
-    double lsa;   /* cosine of the best chunk, −1 … 1 */
-    const char *path, *heading,
-        *passage; /* the best chunk; path is "" for the project's metadata */
+    size_t index;                         /* of the project in the corpus */
+    double score;                         /* comparable within one question only */
+    double bm25;                          /* as BM25 gives it, 0 without a common word */
+    double lsa;                           /* cosine of the best chunk, −1 … 1 */
+    const char *path, *heading, *passage; /* path is "" for the project's metadata */
 };
 
 struct cf_search_options {
     size_t limit;
     double language_weight; /* negative: the model's own */
+    bool no_passages; /* leaves path, heading and passage NULL: for rankings of many questions */
 };
 
 /* Writes at most limit hits, best first, ties by name, and returns how many: as many as there are

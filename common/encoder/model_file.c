@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,11 @@ static int load_index(const struct cf_tensors *tensors, const struct counts *cou
     }
     int code = cf_tensors_get_f32(tensors, index_file, "embeddings", 2, shape, NULL,
                                   &model->embeddings, err);
+    for (size_t i = 0; !code && i < shape[0] * shape[1]; i++) {
+        if (!(fabsf(model->embeddings[i]) < 1.01F)) {
+            code = wrong(err, index_file, "tensor \"embeddings\" holds a value out of range");
+        }
+    }
     code = code ? code
                 : cf_tensors_get_i32(tensors, index_file, "chunk_projects", shape[0], 0,
                                      (int32_t)counts->projects - 1, NULL, owners, err);

@@ -4,11 +4,11 @@
 
 #include "common/base/alloc.h"
 #include "common/encoder/model_internal.h"
+#include "common/encoder/passage.h"
 
 struct scored {
     const struct cf_model *model;
     size_t project;
-    size_t chunk; /* the best one */
     double score, bm25, lsa;
 };
 
@@ -49,22 +49,19 @@ static double scalar_product(const float *a, const float *b, size_t n)
     return product;
 }
 
-/* The best chunk of each project, and its cosine. */
-static void best_chunks(const struct cf_model *model, const char *question, double *cosines,
-                        size_t *chunks)
+/* The cosine of each chunk, and of each project's best one. */
+static void set_cosines(const struct cf_model *model, const char *question, double *chunks,
+                        double *projects)
 {
     size_t n = model->dimensions;
     struct cf_view view = {question, strlen(question)};
     float *z = cf_calloc(n, sizeof(*z));
     model->encoder->type->embed(model->encoder, &view, 1, z);
     for (size_t p = 0; p < model->projects; p++) {
-        cosines[p] = -INFINITY;
+        projects[p] = -INFINITY;
         for (size_t c = model->first[p]; c < model->first[p + 1]; c++) {
-            double product = scalar_product(z, model->embeddings + c * n, n);
-            if (product > cosines[p]) {
-                cosines[p] = product;
-                chunks[p] = c;
-            }
+            chunks[c] = scalar_product(z, model->embeddings + c * n, n);
+            projects[p] = chunks[c] > projects[p] ? chunks[c] : projects[p];
         }
     }
     free(z);
@@ -81,33 +78,44 @@ static int by_score(const void *a, const void *b)
     return order ? order : (x->project > y->project) - (x->project < y->project);
 }
 
-/* Returns how many words of the question are known; with 0, all holds nothing. */
+/* Returns how many words of the question are known; with 0, the scores mean nothing. */
 static size_t score_all(const struct cf_model *model, const char *question, double language_weight,
-                        struct scored *all)
+                        double *chunk_cosines, struct scored *all)
 {
     size_t n = model->projects;
     double *bm25 = cf_calloc(n, sizeof(*bm25));
     double *cosines = cf_calloc(n, sizeof(*cosines));
     double *shares = cf_calloc(n, sizeof(*shares));
     double *scores = cf_calloc(n, sizeof(*scores));
-    size_t *chunks = cf_calloc(n, sizeof(*chunks));
     size_t known = cf_bm25_score(model->bm25, question, strlen(question), bm25);
-    best_chunks(model, question, cosines, chunks);
+    set_cosines(model, question, chunk_cosines, cosines);
     add_z_scores(bm25, model->params.blend, n, scores);
     add_z_scores(cosines, 1 - model->params.blend, n, scores);
     if (language_weight > 0) {
         cf_languages_match(model->languages, n, question, shares);
     }
     for (size_t p = 0; p < n; p++) {
-        all[p] = (struct scored){
-            model, p, chunks[p], scores[p] + language_weight * shares[p], bm25[p], cosines[p]};
+        all[p] =
+            (struct scored){model, p, scores[p] + language_weight * shares[p], bm25[p], cosines[p]};
     }
     free(bm25);
     free(cosines);
     free(shares);
     free(scores);
-    free(chunks);
     return known;
+}
+
+static void set_passages(const struct cf_model *model, const char *question, const double *cosines,
+                         struct cf_hit *hits, size_t count)
+{
+    struct cf_passage_words *words = cf_passage_words_new(model, question);
+    for (size_t i = 0; i < count; i++) {
+        size_t c = cf_passage_choose(model, words, hits[i].index, cosines);
+        hits[i].path = model->chunks.items[c].path;
+        hits[i].heading = model->chunks.items[c].heading;
+        hits[i].passage = model->chunks.items[c].text;
+    }
+    cf_passage_words_free(words);
 }
 
 size_t cf_model_search(const struct cf_model *model, const char *question,
@@ -116,22 +124,23 @@ size_t cf_model_search(const struct cf_model *model, const char *question,
     double language_weight =
         options->language_weight < 0 ? model->params.language_weight : options->language_weight;
     struct scored *all = cf_calloc(model->projects, sizeof(*all));
+    double *cosines = cf_calloc(model->chunks.count, sizeof(*cosines));
     size_t count = 0;
-    if (score_all(model, question, language_weight, all)) {
+    if (score_all(model, question, language_weight, cosines, all)) {
         qsort(all, model->projects, sizeof(*all), by_score);
         count = options->limit < model->projects ? options->limit : model->projects;
     }
     for (size_t i = 0; i < count; i++) {
-        const struct cf_chunk *chunk = &model->chunks.items[all[i].chunk];
-        hits[i] = (struct cf_hit){model->names[all[i].project],
-                                  all[i].project,
-                                  all[i].score,
-                                  all[i].bm25,
-                                  all[i].lsa,
-                                  chunk->path,
-                                  chunk->heading,
-                                  chunk->text};
+        hits[i] = (struct cf_hit){.project = model->names[all[i].project],
+                                  .index = all[i].project,
+                                  .score = all[i].score,
+                                  .bm25 = all[i].bm25,
+                                  .lsa = all[i].lsa};
     }
+    if (!options->no_passages) {
+        set_passages(model, question, cosines, hits, count);
+    }
+    free(cosines);
     free(all);
     return count;
 }

@@ -203,7 +203,7 @@ static void add_question(struct exam *exam, const char *question, size_t right, 
     bool found[SYSTEMS] = {scores[PLAIN * n + right] > 0, false, false, false, false};
     for (int with = 0; with < 2; with++) {
         double weight = with ? cf_model_params(exam->model)->language_weight : 0;
-        struct cf_search_options options = {n, weight};
+        struct cf_search_options options = {n, weight, true};
         size_t count = cf_model_search(exam->model, question, &options, exam->hits);
         for (size_t i = 0; i < count; i++) {
             const struct cf_hit *hit = &exam->hits[i];
@@ -314,7 +314,7 @@ static void work(const struct cf_corpus *corpus, const struct cf_model_params *p
     struct cf_artefacts artefacts = CF_ARTEFACTS_INIT;
     struct cf_error err;
     struct cf_hit hits[10];
-    struct cf_search_options options = {10, -1};
+    struct cf_search_options options = {10, -1, false};
     double start = cpu_ms();
     if (cf_evaluate(corpus, params, &evaluation, &err) ||
         cf_model_fit(corpus, params, &model, &err)) {
