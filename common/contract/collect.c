@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/contract/collect_internal.h"
 
 enum { ATTEMPTS = 8, BATCH = 256 };
 
@@ -180,18 +181,25 @@ static int collect_once(const struct cf_dataset *dataset, uint64_t keep, bool dr
     return rc;
 }
 
-int cf_collect(const struct cf_dataset *dataset, uint64_t keep, bool dry_run,
-               const struct cf_producer *producer, struct cf_collected *out, struct cf_error *err)
+int cf_collect_keeping(const struct cf_dataset *dataset, uint64_t keep, bool dry_run,
+                       const struct cf_producer *producer, struct cf_collected *out,
+                       struct cf_error *err)
 {
     int rc = CF_ECONFLICT;
     *out = (struct cf_collected){0};
     for (int i = 0; i < ATTEMPTS && rc == CF_ECONFLICT; i++) {
-        rc = collect_once(dataset, keep < CF_COLLECT_KEEP ? CF_COLLECT_KEEP : keep, dry_run,
-                          producer, out, err);
+        rc = collect_once(dataset, keep, dry_run, producer, out, err);
     }
     if (rc == CF_ECONFLICT) {
         rc = cf_error_set(err, CF_ERETRY, "%s of %s changed during each of %d attempts to collect",
                           dataset->name, dataset->tenant, ATTEMPTS);
     }
     return rc;
+}
+
+int cf_collect(const struct cf_dataset *dataset, uint64_t keep, bool dry_run,
+               const struct cf_producer *producer, struct cf_collected *out, struct cf_error *err)
+{
+    return cf_collect_keeping(dataset, keep < CF_COLLECT_KEEP ? CF_COLLECT_KEEP : keep, dry_run,
+                              producer, out, err);
 }
