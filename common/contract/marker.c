@@ -168,14 +168,12 @@ static int check_relations(const struct cf_marker *m, struct cf_error *err)
 
 static int read_fields(const json_t *document, struct cf_marker *out, struct cf_error *err)
 {
-    const char *tenant;
     json_t *value;
-    int rc = cf_json_opt_string(document, "tenant", "", &tenant, err);
-    if (rc) {
-        return rc;
+    int rc = 0;
+    if (!json_is_null(json_object_get(document, "tenant"))) { /* null: a shared dataset */
+        rc = read_text(document, "tenant", 0, out->tenant, sizeof(out->tenant), err);
     }
-    (void)snprintf(out->tenant, sizeof(out->tenant), "%s", tenant);
-    if ((rc = read_text(document, "dataset", 0, out->dataset, sizeof(out->dataset), err)) ||
+    if (rc || (rc = read_text(document, "dataset", 0, out->dataset, sizeof(out->dataset), err)) ||
         (rc = read_version(document, "version", &out->version, err)) ||
         (rc = read_version(document, "floor", &out->floor, err)) ||
         (rc = read_parent(document, out, err)) ||
