@@ -8,6 +8,9 @@
 #include "common/base/utf8.h"
 #include "common/encoder/text.h"
 
+enum { SPACE, SIGNS, LETTERS };
+enum { FIRST_IDEOGRAPH = 0x2e80, IDEOGRAPHS = 12 };
+
 /* A run of letters and the like, or of what stands between them. */
 struct piece {
     size_t offset, length; /* bytes */
@@ -89,18 +92,26 @@ static bool matches(struct cf_words *scratch, const char *s, size_t length, cons
     return false;
 }
 
+/* Does a code point go into the piece before it? Very long runs, and scripts without spaces, are
+ * cut into pieces too, so that a window can end in them. */
+static bool continues(const struct piece *piece, int kind, int before, uint32_t c)
+{
+    size_t limit = c < FIRST_IDEOGRAPH ? CF_WORD_MAX : IDEOGRAPHS;
+    return kind != SPACE && kind == before && piece->characters < limit;
+}
+
 static void split(const struct cf_buf *text, const json_t *words, struct pieces *out)
 {
     struct cf_words scratch = CF_WORDS_INIT;
-    int before = -1; /* 0: signs, 1: letters; a space always stands alone */
+    int before = SPACE;
     for (size_t i = 0; i < text->length;) {
         uint32_t c = 0xfffd;
         size_t used = cf_utf8_decode(text->data + i, text->length - i, &c);
         used = used ? used : 1;
-        int kind = c == ' ' ? 2 : is_word(c);
-        if (kind == 2 || kind != before) {
+        int kind = c == ' ' ? SPACE : is_word(c) ? LETTERS : SIGNS;
+        if (!out->count || !continues(&out->items[out->count - 1], kind, before, c)) {
             out->items = cf_grow(out->items, out->count, &out->capacity, sizeof(*out->items));
-            out->items[out->count++] = (struct piece){.offset = i, .space = kind == 2};
+            out->items[out->count++] = (struct piece){.offset = i, .space = kind == SPACE};
         }
         out->items[out->count - 1].length += used;
         out->items[out->count - 1].characters++;
@@ -114,20 +125,23 @@ static void split(const struct cf_buf *text, const json_t *words, struct pieces 
     cf_words_release(&scratch);
 }
 
-/* Where a window that begins at first ends, at most so many characters on: behind the last piece,
- * which no space follows unless the text ends there. */
+/* Where a window that begins at first ends, at most so many characters on: at a space, unless the
+ * text ends before, or no space comes in the window's second half. */
 static size_t window_end(const struct pieces *p, size_t first, size_t width)
 {
     size_t characters = 0;
     size_t end = first;
+    size_t at_end = 0;
     size_t i = first;
     for (; i < p->count && characters + p->items[i].characters <= width; i++) {
-        characters += p->items[i].characters;
         if (p->items[i].space) {
             end = i;
+            at_end = characters;
         }
+        characters += p->items[i].characters;
     }
-    return i == p->count || end == first ? i : end;
+    bool ends = i == p->count || p->items[i].space;
+    return ends || at_end < width / 2 ? i : end;
 }
 
 static size_t count_matches(const struct pieces *p, size_t first, size_t end)

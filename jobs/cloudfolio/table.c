@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/alloc.h"
+#include "common/base/hash.h"
 #include "common/base/utf8.h"
 
 enum { GAP = 2 };
@@ -114,7 +115,9 @@ static void print_number(const json_t *value, struct cf_buf *out)
 
 static void print_scalar(const json_t *value, struct cf_buf *out)
 {
-    if (json_is_string(value)) {
+    if (json_is_string(value) && cf_is_hex(json_string_value(value), 64)) {
+        cf_buf_printf(out, "%.12s", json_string_value(value));
+    } else if (json_is_string(value)) {
         print_text(value, out);
     } else if (json_is_number(value)) {
         print_number(value, out);

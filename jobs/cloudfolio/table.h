@@ -17,7 +17,7 @@ enum tool_format {
     TOOL_AGE,     /* how long ago a timestamp is: "3 h" */
     TOOL_TIME,    /* a timestamp, to the second */
     TOOL_HASH,    /* the first 12 digits */
-    TOOL_PAIRS,   /* an object of small values: "repositories=12 chunks=340" */
+    TOOL_PAIRS,   /* an object of small values: "repositories=12 chunks=340"; hashes are cut */
     TOOL_INPUTS,  /* an array of versions: "repos 4, model 2" */
     TOOL_YES,     /* a boolean: "yes" or nothing */
 };
