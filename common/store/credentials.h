@@ -35,8 +35,9 @@ void cf_credentials_chain_free(struct cf_credentials_chain *chain); /* NULL is f
 
 /* The credentials to sign with now, borrowed until the next call. They are fetched when there are
  * none, and again 5 minutes before they expire; while they are still valid, a refresh that fails is
- * only logged. Blocks for at most some seconds. CF_ECONFIG: none are configured, or they are
- * malformed; CF_EDENIED: their service refuses; CF_EUNAVAILABLE: it is down. */
+ * only logged. Blocks for at most some seconds. CF_ECONFIG: none are configured, or what
+ * is configured can't be used; CF_EDENIED: their service refuses; CF_EUNAVAILABLE: it is down or
+ * answers nonsense. */
 int cf_credentials_chain_get(struct cf_credentials_chain *chain, const struct cf_credentials **out,
                              struct cf_error *err);
 

@@ -47,7 +47,7 @@ static int open_session(char **out, struct cf_error *err)
                           "AWS_SECRET_ACCESS_KEY, or run where a container or an instance has a "
                           "role");
     } else if (!rc && !cf_credentials_is_plain(cf_buf_str(&token), 4096)) {
-        rc = cf_error_set(err, CF_EDATA, "the metadata service's token is malformed");
+        rc = cf_error_set(err, CF_EUNAVAILABLE, "the metadata service's token is malformed");
     }
     if (!rc) {
         *out = cf_asprintf("X-aws-ec2-metadata-token: %s", cf_buf_str(&token));
@@ -71,7 +71,7 @@ static int read_role(const char *header, char **out, struct cf_error *err)
                                       "0123456789+=,.@_-";
         if (!*role || role[strspn(role, allowed)] || strlen(role) > 128) {
             free(role);
-            rc = cf_error_set(err, CF_EDATA, "the metadata service names no role");
+            rc = cf_error_set(err, CF_EUNAVAILABLE, "the metadata service names no role");
         } else {
             *out = role;
         }

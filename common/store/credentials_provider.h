@@ -21,7 +21,7 @@ extern const struct cf_credentials_provider cf_credentials_instance;
 const char *cf_credentials_variable(const char *name);
 
 /* Reads {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}, as the container's and the
- * instance's service write it. CF_EDATA names the field that is wrong, never its value. */
+ * instance's service write it. CF_EUNAVAILABLE names the field that is wrong, never its value. */
 int cf_credentials_read(const char *data, size_t length, struct cf_credentials *out,
                         struct cf_error *err);
 

@@ -103,7 +103,7 @@ static int read_field(const json_t *object, const char *key, size_t most, bool r
     }
     const char *value = json_string_value(field);
     if (!value || !cf_credentials_is_plain(value, most)) {
-        return cf_error_set(err, CF_EDATA, "the field %s is %s", key,
+        return cf_error_set(err, CF_EUNAVAILABLE, "the field %s is %s", key,
                             field ? "not what it should be" : "missing");
     }
     *out = cf_strdup(value);
@@ -119,14 +119,14 @@ int cf_credentials_read(const char *data, size_t length, struct cf_credentials *
     if (cf_json_parse_foreign(data, length, "the credentials", &document, &parse) ||
         !json_is_object(document)) {
         json_decref(document);
-        return cf_error_set(err, CF_EDATA, "the answer is not a JSON object");
+        return cf_error_set(err, CF_EUNAVAILABLE, "the answer is not a JSON object");
     }
     int rc = read_field(document, "AccessKeyId", 128, true, &out->access_key, err);
     rc = rc ? rc : read_field(document, "SecretAccessKey", 512, true, &out->secret_key, err);
     rc = rc ? rc : read_field(document, "Token", 16384, false, &out->session_token, err);
     rc = rc ? rc : read_field(document, "Expiration", 64, false, &expiration, err);
     if (!rc && expiration && !cf_credentials_time(expiration, &out->expires_ms)) {
-        rc = cf_error_set(err, CF_EDATA, "the field Expiration is no time");
+        rc = cf_error_set(err, CF_EUNAVAILABLE, "the field Expiration is no time");
     }
     free(expiration);
     json_decref(document);

@@ -14,6 +14,7 @@ struct cf_store {
 static const struct cf_store_driver *const drivers[] = {
     &cf_store_file_driver,
     &cf_store_memory_driver,
+    &cf_store_s3_driver,
 };
 
 static const size_t DEFAULT_MAX_BODY = (size_t)64 << 20;

@@ -141,6 +141,7 @@ struct cf_store_driver {
 
 extern const struct cf_store_driver cf_store_file_driver;
 extern const struct cf_store_driver cf_store_memory_driver;
+extern const struct cf_store_driver cf_store_s3_driver;
 
 /* A store over a driver's object that exists already: self is closed by cf_store_free. */
 struct cf_store *cf_store_wrap(const struct cf_store_driver *driver, void *self, const char *url);
