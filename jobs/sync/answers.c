@@ -54,8 +54,7 @@ static int rate_limited(const struct cf_http_request *answer, struct cf_error *e
 {
     char value[32];
     if (cf_http_header(answer, "Retry-After", value, sizeof(value))) {
-        return cf_error_set(err, CF_ERETRY, "GitHub's rate limit: it asks to wait for %.20s s",
-                            value);
+        return cf_error_set(err, CF_ERETRY, "GitHub's rate limit (Retry-After: %s)", value);
     }
     if (cf_http_header(answer, "X-RateLimit-Reset", value, sizeof(value))) {
         char when[CF_TIMESTAMP];
@@ -69,7 +68,7 @@ static int rate_limited(const struct cf_http_request *answer, struct cf_error *e
 static int forbidden(const struct cf_http_request *answer, const char **reason,
                      struct cf_error *err)
 {
-    char value[16];
+    char value[2048];
     json_t *body = NULL;
     int rc;
     if (is_rate_limit(answer, &body)) {
