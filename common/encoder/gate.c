@@ -1,4 +1,4 @@
-#include "common/encoder/gate.h"
+#include "common/encoder/evaluate.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,6 @@
 
 #include "common/base/alloc.h"
 #include "common/encoder/evaluate.h"
-#include "common/encoder/gate.h"
 #include "common/encoder/holdout.h"
 #include "common/encoder/leak.h"
 

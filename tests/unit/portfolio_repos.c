@@ -164,10 +164,9 @@ START_TEST(every_metadata_field_is_needed)
 }
 END_TEST
 
-static const char *const not_documents[] = {"{}", "[]", "{\"document\":\"bundle\"}",
-                                            "{\"document\":\"repos\",\"login\":\"x\",\"kind\":"
-                                            "\"User\",\"repositories\":{}}",
-                                            "{\"document\":\"repos\",\"login\":7}"};
+static const char *const not_documents[] = {
+    "{}", "[]", "{\"document\":\"bundle\"}", "{\"document\":\"repos\",\"login\":7}",
+    "{\"document\":\"repos\",\"login\":\"x\",\"kind\":\"User\",\"repositories\":{}}"};
 
 START_TEST(other_documents_are_refused)
 {

@@ -1,0 +1,348 @@
+#include "jobs/train/card.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/json.h"
+#include "common/base/utf8.h"
+
+#define HARDEST 5
+#define QUESTION_MAX 300 /* characters of a question in the card */
+
+/* --- escaping
+ * -------------------------------------------------------------------------------------- */
+
+/* Text for Markdown inside a table: no markup, no HTML, one line, at most limit characters. */
+static void markdown_text(struct cf_buf *out, const char *s, size_t limit)
+{
+    size_t length = strlen(s);
+    size_t characters = 0;
+    for (size_t i = 0; i < length; characters++) {
+        uint32_t c = 0;
+        size_t used = cf_utf8_decode(s + i, length - i, &c);
+        if (characters == limit) {
+            cf_buf_puts(out, "\u2026");
+            return;
+        }
+        if (!used || c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) ||
+            (c >= 0x2066 && c <= 0x2069)) {
+            cf_buf_putc(out, ' ');
+        } else if (c < 0x80 && strchr("<>&\"", (int)c)) {
+            cf_buf_printf(out, "&#%u;", (unsigned)c);
+        } else if (c < 0x80 && strchr("\\`*_[]#|~$@:", (int)c)) {
+            cf_buf_putc(out, '\\');
+            cf_buf_putc(out, (char)c);
+        } else {
+            cf_buf_append(out, s + i, used);
+        }
+        i += used ? used : 1;
+    }
+}
+
+/* Text for XML content and attributes. */
+static void xml_text(struct cf_buf *out, const char *s)
+{
+    size_t length = strlen(s);
+    for (size_t i = 0; i < length;) {
+        uint32_t c = 0;
+        size_t used = cf_utf8_decode(s + i, length - i, &c);
+        if (!used || c < 0x20 || c == 0x7f || c == 0xfffe || c == 0xffff) {
+            cf_buf_putc(out, ' ');
+        } else if (c < 0x80 && strchr("<>&\"'", (int)c)) {
+            cf_buf_printf(out, "&#%u;", (unsigned)c);
+        } else {
+            cf_buf_append(out, s + i, used);
+        }
+        i += used ? used : 1;
+    }
+}
+
+/* --- Markdown
+ * -------------------------------------------------------------------------------------- */
+
+static void write_front(const struct cf_card *card, struct cf_buf *out)
+{
+    cf_buf_puts(out, "---\n"
+                     "library_name: cloudfolio\n"
+                     "pipeline_tag: sentence-similarity\n"
+                     "tags: [retrieval, bm25, latent-semantic-analysis]\n"
+                     "---\n\n"
+                     "# Portfolio search for ");
+    markdown_text(out, card->tenant, QUESTION_MAX);
+    cf_buf_printf(out,
+                  "\n\nFinds the repositories of one portfolio that a question in plain words is "
+                  "about, and the\npassage that says so. It was fitted to version %" PRIu64
+                  " of the portfolio's bundle.\n\n"
+                  "| | |\n|---|---|\n"
+                  "| repositories | %zu |\n| passages | %zu |\n| distinct words | %zu |\n"
+                  "| input | bundle version %" PRIu64 " |\n| request | `",
+                  card->bundle_version, card->projects, card->chunks, card->words,
+                  card->bundle_version);
+    markdown_text(out, card->request, 80);
+    cf_buf_puts(out, "` |\n");
+}
+
+static void write_method(const struct cf_card *card, struct cf_buf *out)
+{
+    const char *name;
+    json_t *value;
+    cf_buf_puts(out,
+                "\n## How it works\n\n"
+                "Two scores a repository: BM25 over its whole text, in which name, topics and top "
+                "heading count more,\nand the cosine of the question with its best passage after "
+                "latent semantic analysis of hashed features\n(stemmed words, pairs of words, "
+                "groups of 3 to 5 letters). For each question both become z-scores and are\n"
+                "blended. Nothing was downloaded or learnt from other people's data.\n\n"
+                "| parameter | value |\n|---|---|\n");
+    json_t *params = cf_model_params_to_json(card->params);
+    json_object_foreach(params, name, value)
+    {
+        cf_buf_printf(out, "| %s | ", name);
+        if (json_is_string(value)) {
+            markdown_text(out, json_string_value(value), QUESTION_MAX);
+        } else {
+            cf_buf_printf(out, "%g", json_number_value(value));
+        }
+        cf_buf_puts(out, " |\n");
+    }
+    json_decref(params);
+}
+
+static void write_row(struct cf_buf *out, const char *name, const struct cf_score *s)
+{
+    cf_buf_printf(out, "| %s | %.3f | %.3f | %.3f |\n", name, s->mrr10, s->recall1, s->ndcg10);
+}
+
+static void write_evaluation(const struct cf_card *card, struct cf_buf *out)
+{
+    const struct cf_evaluation *e = card->evaluation;
+    cf_buf_puts(out, "\n## How good it is\n\n");
+    if (!e->count) {
+        cf_buf_puts(out, "Not known: no repository has a description of at least three content "
+                         "words to ask for.\n");
+    } else {
+        cf_buf_printf(out,
+                      "%zu questions: each is a repository's own description, and the right answer "
+                      "is that repository.\nFor the measurement all descriptions, and the passages "
+                      "that repeat them, were left out of the index.\n\n"
+                      "| | MRR@10 | recall@1 | nDCG@10 |\n|---|---|---|---|\n",
+                      e->count);
+        write_row(out, "**this model**", &e->model);
+        write_row(out, "plain BM25", &e->bm25);
+        write_row(out, "tuned BM25, a part of this model", &e->bm25_tuned);
+        cf_buf_puts(
+            out, "\n![Scores beside two BM25s, and the ranks of the right answers](" CF_CARD_FIGURE
+                 ")\n");
+    }
+    cf_buf_printf(out, "\n**%s**: ", card->gate->promote ? "Promoted" : "Not promoted");
+    markdown_text(out, card->gate->reason, sizeof(card->gate->reason));
+    cf_buf_puts(out, ".\n");
+}
+
+/* Worst first: those not found, then by rank; ties in the order of the questions. */
+static int by_difficulty(const void *a, const void *b)
+{
+    const struct cf_question *x = *(const struct cf_question *const *)a;
+    const struct cf_question *y = *(const struct cf_question *const *)b;
+    size_t p = x->rank ? x->rank : SIZE_MAX;
+    size_t q = y->rank ? y->rank : SIZE_MAX;
+    return p != q ? (p < q) - (p > q) : (x > y) - (x < y);
+}
+
+static void write_rank(struct cf_buf *out, size_t rank)
+{
+    if (rank) {
+        cf_buf_printf(out, "%zu", rank);
+    } else {
+        cf_buf_puts(out, "not found");
+    }
+}
+
+static void write_hardest(const struct cf_evaluation *e, struct cf_buf *out)
+{
+    const struct cf_question **list = cf_calloc(e->count, sizeof(*list));
+    for (size_t i = 0; i < e->count; i++) {
+        list[i] = &e->questions[i];
+    }
+    if (e->count) {
+        qsort(list, e->count, sizeof(*list), by_difficulty);
+        cf_buf_puts(out, "\n### The hardest questions\n\n"
+                         "| question | about | rank | plain BM25 | tuned BM25 |\n"
+                         "|---|---|---|---|---|\n");
+    }
+    for (size_t i = 0; i < e->count && i < HARDEST; i++) {
+        cf_buf_puts(out, "| ");
+        markdown_text(out, list[i]->text, QUESTION_MAX);
+        cf_buf_puts(out, " | ");
+        markdown_text(out, list[i]->project, QUESTION_MAX);
+        cf_buf_puts(out, " | ");
+        write_rank(out, list[i]->rank);
+        cf_buf_puts(out, " | ");
+        write_rank(out, list[i]->rank_bm25);
+        cf_buf_puts(out, " | ");
+        write_rank(out, list[i]->rank_bm25_tuned);
+        cf_buf_puts(out, " |\n");
+    }
+    free(list);
+}
+
+static void write_rest(struct cf_buf *out)
+{
+    cf_buf_puts(
+        out,
+        "\n## Limits\n\n"
+        "- It knows what the repositories' documents say, not what their code does. A repository "
+        "without documents is\n  found by its name, description, topics and languages only.\n"
+        "- It relates words that occur together in this portfolio. A synonym that no document "
+        "uses is not known, and a\n  question without any known word has no answer.\n"
+        "- The questions above are descriptions by the same authors. Questions that other people "
+        "ask are harder.\n"
+        "- Scores compare repositories within one question. They are no probabilities.\n"
+        "- With few questions, the figures are rough: one question is 1/n of each.\n"
+        "\n## The files\n\n"
+        "| file | content |\n|---|---|\n"
+        "| `config.json` | the parameters, and the numbers of repositories, passages, words and "
+        "dimensions |\n"
+        "| `encoder.safetensors` | `lsa.buckets`, `lsa.idf`: the feature buckets and their "
+        "weights; `lsa.offsets`, `lsa.rows`, `lsa.values`: the repositories' vectors X by columns; "
+        "`lsa.projection`: P. A text x embeds as Pᵀ X x, divided by its length |\n"
+        "| `index.safetensors` | `embeddings`, one row a passage; `chunk_projects`, the repository "
+        "of each; `bm25.…`: words, postings and lengths |\n"
+        "| `chunks.json` | the repositories with their languages, and each passage's repository, "
+        "path, heading and text |\n"
+        "| `evaluation.json` | every question with the ranks of its right answer |\n"
+        "\n`.safetensors` files open with the `safetensors` package of any language; all else is "
+        "JSON.\n");
+}
+
+/* --- the figure
+ * ------------------------------------------------------------------------------------ */
+
+#define BAR_HEIGHT 160.0
+#define BAR_BASE 220.0
+#define HISTOGRAM_LEFT 410.0
+
+static void label(struct cf_buf *out, double x, double y, const char *anchor, const char *text)
+{
+    cf_buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
+    xml_text(out, text);
+    cf_buf_puts(out, "</text>\n");
+}
+
+static void bar(struct cf_buf *out, const char *class, double x, double width, double share,
+                const char *title)
+{
+    double height = share * BAR_HEIGHT;
+    cf_buf_printf(out,
+                  "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"><title>",
+                  class, x, BAR_BASE - height, width, height);
+    xml_text(out, title);
+    cf_buf_puts(out, "</title></rect>\n");
+}
+
+static void value_bar(struct cf_buf *out, const char *class, double x, double value,
+                      const char *name)
+{
+    char text[96];
+    (void)snprintf(text, sizeof(text), "%s: %.3f", name, value);
+    bar(out, class, x, 30, value, text);
+    (void)snprintf(text, sizeof(text), "%.2f", value);
+    cf_buf_puts(out, "<g class=\"small\">");
+    label(out, x + 15, BAR_BASE - value * BAR_HEIGHT - 4, "middle", text);
+    cf_buf_puts(out, "</g>\n");
+}
+
+static void draw_scores(const struct cf_evaluation *e, struct cf_buf *out)
+{
+    static const char *const measures[] = {"MRR@10", "recall@1", "nDCG@10"};
+    static const char *const names[] = {"this model", "plain BM25", "tuned BM25"};
+    static const char *const classes[] = {"model", "plain", "tuned"};
+    const struct cf_score *scores[] = {&e->model, &e->bm25, &e->bm25_tuned};
+    for (size_t m = 0; m < 3; m++) {
+        double x = 40 + (double)m * 115;
+        for (size_t s = 0; s < 3; s++) {
+            double value = m == 0   ? scores[s]->mrr10
+                           : m == 1 ? scores[s]->recall1
+                                    : scores[s]->ndcg10;
+            value_bar(out, classes[s], x + (double)s * 33, value, names[s]);
+        }
+        label(out, x + 48, BAR_BASE + 18, "middle", measures[m]);
+    }
+    for (size_t s = 0; s < 3; s++) {
+        double x = 40 + (double)s * 115;
+        cf_buf_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"254\" width=\"11\" height=\"11\"/>\n",
+                      classes[s], x);
+        label(out, x + 17, 264, "start", names[s]);
+    }
+}
+
+/* Where the right answers came: ranks 1 to 5, 6 to 10, later, not found. */
+static void draw_ranks(const struct cf_evaluation *e, struct cf_buf *out)
+{
+    static const char *const names[] = {"1", "2", "3", "4", "5", "6\u201310", "11+", "none"};
+    size_t counts[8] = {0};
+    size_t largest = 1;
+    for (size_t i = 0; i < e->count; i++) {
+        size_t rank = e->questions[i].rank;
+        counts[rank == 0 ? 7 : rank <= 5 ? rank - 1 : rank <= 10 ? 5 : 6]++;
+    }
+    for (size_t k = 0; k < 8; k++) {
+        largest = counts[k] > largest ? counts[k] : largest;
+    }
+    for (size_t k = 0; k < 8; k++) {
+        char text[64];
+        double x = HISTOGRAM_LEFT + (double)k * 44;
+        double share = (double)counts[k] / (double)largest;
+        (void)snprintf(text, sizeof(text), "rank %s: %zu", names[k], counts[k]);
+        bar(out, "model", x, 34, share, text);
+        (void)snprintf(text, sizeof(text), "%zu", counts[k]);
+        cf_buf_puts(out, "<g class=\"small\">");
+        label(out, x + 17, BAR_BASE - share * BAR_HEIGHT - 4, "middle", text);
+        cf_buf_puts(out, "</g>\n");
+        label(out, x + 17, BAR_BASE + 18, "middle", names[k]);
+    }
+}
+
+static void write_figure(const struct cf_card *card, struct cf_buf *out)
+{
+    const struct cf_evaluation *e = card->evaluation;
+    char text[128];
+    cf_buf_puts(out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 780 285\" role=\"img\" "
+                "aria-labelledby=\"title\">\n<title id=\"title\">Portfolio search for ");
+    xml_text(out, card->tenant);
+    cf_buf_puts(
+        out, ": scores beside two BM25s, and the ranks of the right answers</title>\n"
+             "<style>\n"
+             "svg{--back:#fff;--ink:#1f2328;--line:#8c959f;--model:#0550ae;--plain:#afb8c1;--tuned:"
+             "#6e7781}\n"
+             "@media (prefers-color-scheme:dark){svg{--back:#0d1117;--ink:#e6edf3;--line:#6e7681;"
+             "--model:#79c0ff;--plain:#484f58;--tuned:#8b949e}}\n"
+             "text{font:13px system-ui,sans-serif;fill:var(--ink)}.small text{font-size:10px}"
+             ".head{font-weight:600}\n"
+             ".back{fill:var(--back)}.axis{stroke:var(--line)}.model{fill:var(--model)}"
+             ".plain{fill:var(--plain)}.tuned{fill:var(--tuned)}\n"
+             "</style>\n<rect class=\"back\" width=\"780\" height=\"285\"/>\n");
+    (void)snprintf(text, sizeof(text), "Scores, %zu questions", e->count);
+    cf_buf_puts(out, "<g class=\"head\">");
+    label(out, 40, 28, "start", text);
+    label(out, HISTOGRAM_LEFT, 28, "start", "Rank of the right repository, questions");
+    cf_buf_puts(out, "</g>\n");
+    draw_scores(e, out);
+    draw_ranks(e, out);
+    cf_buf_printf(out, "<path class=\"axis\" d=\"M36 %.1fH376M%.1f %.1fH760\"/>\n</svg>\n",
+                  BAR_BASE, HISTOGRAM_LEFT - 4, BAR_BASE);
+}
+
+void cf_card_write(const struct cf_card *card, struct cf_buf *markdown, struct cf_buf *svg)
+{
+    write_front(card, markdown);
+    write_method(card, markdown);
+    write_evaluation(card, markdown);
+    write_hardest(card->evaluation, markdown);
+    write_rest(markdown);
+    write_figure(card, svg);
+}

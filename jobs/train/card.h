@@ -1,0 +1,31 @@
+/* The model card: what a model is and how good it is, for people; Markdown and a figure in SVG.
+ *
+ * Everything in it follows from the fields below: equal trainings give equal bytes. Text from
+ * outside (the tenant, questions, project names) is escaped for Markdown, HTML and XML. */
+#ifndef TRAIN_CARD_H
+#define TRAIN_CARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/encoder/evaluate.h"
+#include "common/encoder/params.h"
+
+#define CF_CARD_FIGURE "figure.svg" /* the name by which the Markdown refers to the figure */
+
+/* All borrowed. */
+struct cf_card {
+    const char *tenant;
+    const char *request; /* SHA-256 of the request that was trained */
+    uint64_t bundle_version;
+    size_t projects, chunks, words; /* words: distinct ones in the index */
+    const struct cf_model_params *params;
+    const struct cf_evaluation *evaluation;
+    const struct cf_gate *gate;
+};
+
+/* Appends the card and its figure. */
+void cf_card_write(const struct cf_card *card, struct cf_buf *markdown, struct cf_buf *svg);
+
+#endif
