@@ -8,6 +8,9 @@ SHELL = /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# V=1 shows the commands
+Q = $(if $(V),,@echo "  $(@:build/%=%)";)
+
 CC = gcc
 PREFIX = /usr/local
 DESTDIR =
@@ -57,7 +60,7 @@ all: $(PROGRAMS)
 
 # deps: installs the packages of Debian or Ubuntu that are missing (make -n deps: says which)
 DEB = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
-	nettle-dev liblapacke-dev check jq zstd python3-jsonschema gcovr \
+	nettle-dev liblapacke-dev check curl jq zstd python3-jsonschema gcovr \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 DEB_LINT = clang clang-format clang-tidy cppcheck
 missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \
@@ -124,7 +127,7 @@ clean:
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # The build's revision goes into one object, made anew only when it changes.
 $(B)/obj/common/base/build.o: ALL_CFLAGS += -DCF_BUILD='"$(BUILD_ID)"'
@@ -136,11 +139,11 @@ $(B)/build-id: force
 
 $(LIBRARY): $(call objects,$(COMMON))
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 define program
 $(B)/$(2): $$(call objects,$$(wildcard jobs/$(1)/*.c)) $$(LIBRARY)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) $$^ -o $$@ $$(LIBS)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$^ -o $$@ $$(LIBS)
 endef
 $(foreach job,$(JOBS),$(eval $(call program,$(job),cloudfolio-$(job))))
 $(eval $(call program,cloudfolio,cloudfolio))
@@ -153,14 +156,14 @@ $(B)/obj/tests/unit/main.o: $(B)/suites.h
 $(B)/obj/tests/unit/main.o: ALL_CFLAGS += -DSUITES='"$(B)/suites.h"'
 TESTABLE = $(filter-out %/main.c,$(wildcard jobs/*/*.c))
 $(B)/unit: $(call objects,$(UNIT) $(TESTABLE)) $(LIBRARY)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS) $(shell pkg-config --libs check 2>/dev/null)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS) $(shell pkg-config --libs check 2>/dev/null)
 
 # tests/store and tests/bench hold one program a file.
 $(B)/%: $(B)/obj/tests/store/%.o $(LIBRARY)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
 $(B)/bench/%: $(B)/obj/tests/bench/%/bench.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -39,7 +39,9 @@ static int append(const char *buffer, size_t size, void *data)
 
 void cf_json_dump(const json_t *value, struct cf_buf *out)
 {
-    (void)json_dump_callback(value, append, out, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    (void)json_dump_callback(value, append, out,
+                             JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY |
+                                 JSON_REAL_PRECISION(17));
 }
 
 void cf_json_sha256(const json_t *value, char out[65])

@@ -1,7 +1,7 @@
 /* JSON: strict parsing, canonical writing, and typed reading that names the field that is wrong.
  *
- * Canonical form: compact, keys sorted, UTF-8, no trailing newline. Equal documents give equal
- * bytes. */
+ * Canonical form: compact, keys sorted, UTF-8, reals with 17 significant digits, no trailing
+ * newline. Equal documents give equal bytes. */
 #ifndef CF_BASE_JSON_H
 #define CF_BASE_JSON_H
 

@@ -15,7 +15,6 @@ struct sweep {
     json_t *keep; /* the keys of blobs that versions at or above the floor refer to */
     uint64_t floor;
     bool dry_run;
-    char prefix[CF_KEY_MAX]; /* of what is being swept */
     char *doomed[BATCH];
     size_t doomed_count;
     uint64_t *deleted;
@@ -101,9 +100,11 @@ enum { WALK_DONE = 1 };
 static int visit_blob(void *context, const struct cf_listed *listed)
 {
     struct sweep *sweep = context;
-    const char *name = listed->key + strlen(sweep->prefix);
-    uint64_t folder = strtoull(name, NULL, 16);
-    if (strlen(name) != 16 + 1 + 64 || folder >= sweep->floor) {
+    uint64_t folder = cf_dataset_blob_version(sweep->dataset, listed->key);
+    if (!folder) {
+        return 0; /* not ours */
+    }
+    if (folder >= sweep->floor) {
         return WALK_DONE; /* folders come in the order of their versions */
     }
     return json_object_get(sweep->keep, listed->key) ? 0 : doom(sweep, listed->key);
@@ -113,20 +114,20 @@ static int visit_blob(void *context, const struct cf_listed *listed)
  * go too. */
 static int delete_below_floor(struct sweep *sweep, struct cf_collected *out)
 {
+    char prefix[CF_KEY_MAX];
     char first[CF_KEY_MAX];
-    cf_dataset_prefix(sweep->dataset, 'v', sweep->prefix);
+    cf_dataset_prefix(sweep->dataset, 'v', prefix);
     cf_dataset_marker_key(sweep->dataset, sweep->floor, first);
     sweep->deleted = &out->markers;
-    int rc = cf_store_walk(sweep->dataset->store, sweep->prefix, first, false, visit_marker, sweep,
-                           sweep->err);
+    int rc =
+        cf_store_walk(sweep->dataset->store, prefix, first, false, visit_marker, sweep, sweep->err);
     rc = rc ? rc : delete_doomed(sweep);
     if (rc) {
         return rc;
     }
-    cf_dataset_prefix(sweep->dataset, 'b', sweep->prefix);
+    cf_dataset_prefix(sweep->dataset, 'b', prefix);
     sweep->deleted = &out->blobs;
-    rc = cf_store_walk(sweep->dataset->store, sweep->prefix, NULL, false, visit_blob, sweep,
-                       sweep->err);
+    rc = cf_store_walk(sweep->dataset->store, prefix, NULL, false, visit_blob, sweep, sweep->err);
     return rc == WALK_DONE || rc == 0 ? delete_doomed(sweep) : rc;
 }
 
@@ -164,7 +165,10 @@ static int collect_once(const struct cf_dataset *dataset, uint64_t keep, bool dr
         return rc == CF_ENOTFOUND ? 0 : rc;
     }
     struct sweep sweep = {.dataset = dataset, .dry_run = dry_run, .err = err};
-    bool raise = newest.version > keep && newest.version - keep > newest.floor;
+    /* Collecting makes a version itself. With some slack, a dataset that gets a version now and
+     * then isn't half made of those, and one that gets none comes to rest. */
+    uint64_t slack = keep / 4 ? keep / 4 : 1;
+    bool raise = newest.version > keep && newest.version - keep > newest.floor + slack;
     sweep.floor = raise ? newest.version - keep : newest.floor;
     *out = (struct cf_collected){.newest = newest.version, .floor = sweep.floor};
     if (sweep.floor > 1) {

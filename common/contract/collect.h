@@ -15,10 +15,11 @@ struct cf_collected {
     uint64_t blobs;
 };
 
-/* Keeps the newest version and keep (at least CF_COLLECT_KEEP) before it. An empty dataset, and one
- * where nothing lies below the floor and the floor needn't rise, is left alone. With dry_run
- * nothing is committed or deleted and out tells what would be. CF_ERETRY when other writers got in
- * the way each of several times. */
+/* Keeps the newest version and at least keep (at least CF_COLLECT_KEEP) before it, and up to a
+ * quarter more: the floor rises by that much or not at all. An empty dataset, and one where nothing
+ * lies below the floor and the floor needn't rise, is left alone. With dry_run nothing is committed
+ * or deleted and out tells what would be. CF_ERETRY when other writers got in the way each of
+ * several times. */
 int cf_collect(const struct cf_dataset *dataset, uint64_t keep, bool dry_run,
                const struct cf_producer *producer, struct cf_collected *out, struct cf_error *err);
 

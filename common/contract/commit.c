@@ -33,6 +33,7 @@ struct cf_commit {
     size_t upload_capacity;
     struct cf_input inputs[CF_INPUTS_MAX];
     size_t input_count;
+    struct cf_error refused; /* code 0, or what cf_commit_finish must say instead of committing */
 };
 
 struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct cf_marker *parent,
@@ -76,6 +77,8 @@ void cf_commit_input(struct cf_commit *commit, const char *dataset, uint64_t ver
                      const char *sha256)
 {
     if (commit->input_count == CF_INPUTS_MAX) {
+        (void)cf_error_set(&commit->refused, CF_EINTERNAL, "a version has more than %d inputs",
+                           CF_INPUTS_MAX);
         return;
     }
     struct cf_input *input = &commit->inputs[commit->input_count++];
@@ -97,7 +100,14 @@ static void queue(struct cf_commit *commit, const void *data, size_t length,
                               sizeof(*commit->uploads));
     struct upload *upload = &commit->uploads[commit->upload_count++];
     *upload = (struct upload){.frame = CF_BUF_INIT};
-    cf_zstd_compress(data, length, &upload->frame);
+    if (length <= CF_BLOB_MAX) {
+        cf_zstd_compress(data, length, &upload->frame);
+    }
+    if (length > CF_BLOB_MAX || upload->frame.length > CF_BLOB_MAX) {
+        (void)cf_error_set(&commit->refused, CF_EDATA,
+                           "a blob of %zu bytes is too large, the limit is %" PRIu64, length,
+                           CF_BLOB_MAX);
+    }
     ref->version = commit->version;
     ref->stored = upload->frame.length;
     upload->ref = *ref;
@@ -135,9 +145,6 @@ int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_
     return 0;
 }
 
-/* --- step 1 -------------------------------------------------------------------------------------
- */
-
 static int upload_all(struct cf_commit *commit, struct cf_error *err)
 {
     for (size_t i = 0; i < commit->upload_count; i += IN_FLIGHT) {
@@ -166,9 +173,6 @@ static int upload_all(struct cf_commit *commit, struct cf_error *err)
     }
     return 0;
 }
-
-/* --- steps 2 and 3 ------------------------------------------------------------------------------
- */
 
 enum verdict { COMMITTED, LOST_RACE, ABSENT, UNKNOWN };
 
@@ -238,8 +242,8 @@ static int create_marker(const struct cf_dataset *dataset, const char *key,
             default:
                 break; /* collected meanwhile, or no answer: the identical bytes again */
             }
-        } else if (rc == CF_EDENIED || rc == CF_EUSAGE || rc == CF_ECONFIG) {
-            return rc; /* refused, so certainly not applied */
+        } else if (i == 0 && (rc == CF_EDENIED || rc == CF_EUSAGE || rc == CF_ECONFIG)) {
+            return rc; /* refused, and no earlier attempt can have been applied */
         }
     }
     switch (look_at(dataset, key, bytes, err)) {
@@ -369,7 +373,11 @@ int cf_commit_finish(struct cf_commit *commit, json_t *root, const char *request
     out->input_count = commit->input_count;
     out->summary = summary ? summary : json_object();
     add_root(commit, root, &out->root);
-    int rc = upload_all(commit, err);
+    int rc = commit->refused.code;
+    if (rc) {
+        *err = commit->refused;
+    }
+    rc = rc ? rc : upload_all(commit, err);
     rc = rc ? rc : commit_marker(&commit->dataset, out, err);
     if (rc) {
         cf_marker_release(out);

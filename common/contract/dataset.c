@@ -10,7 +10,6 @@
 #include "common/base/json.h"
 
 static const uint64_t TOP = UINT64_C(0x7fffffffffffffff); /* markers' names count down from here */
-static const size_t BLOB_LIMIT = (size_t)64 << 20;
 enum { RESOLVE_ATTEMPTS = 32, IN_FLIGHT = 64 };
 
 void cf_dataset_init(struct cf_dataset *dataset, struct cf_store *store, const char *tenant,
@@ -55,6 +54,18 @@ uint64_t cf_dataset_key_version(const struct cf_dataset *dataset, const char *ke
     }
     uint64_t name = strtoull(key + n, NULL, 16);
     return name <= TOP ? TOP - name : 0;
+}
+
+uint64_t cf_dataset_blob_version(const struct cf_dataset *dataset, const char *key)
+{
+    char prefix[CF_KEY_MAX];
+    cf_dataset_prefix(dataset, 'b', prefix);
+    size_t n = strlen(prefix);
+    if (strncmp(key, prefix, n) != 0 || strspn(key + n, "0123456789abcdef") != 16 ||
+        key[n + 16] != '/' || !cf_is_hex(key + n + 17, 64)) {
+        return 0;
+    }
+    return strtoull(key + n, NULL, 16);
 }
 
 /* Parses what was read under a key, and checks that it is that key's own marker. */
@@ -191,7 +202,7 @@ static int fetch(const struct cf_dataset *dataset, const struct cf_blob_ref *ref
     struct cf_op ops[IN_FLIGHT];
     for (size_t i = 0; i < count; i++) {
         cf_dataset_blob_key(dataset, refs[i].version, refs[i].sha256, keys[i]);
-        ops[i] = (struct cf_op){.kind = CF_OP_GET, .key = keys[i]};
+        ops[i] = (struct cf_op){.kind = CF_OP_GET, .key = keys[i], .max_body = CF_BLOB_MAX};
     }
     (void)cf_store_run(dataset->store, ops, count);
     int rc = 0;
@@ -215,10 +226,10 @@ int cf_dataset_blobs(const struct cf_dataset *dataset, const struct cf_blob_ref 
                      struct cf_buf *out, struct cf_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (refs[i].bytes > BLOB_LIMIT) {
+        if (refs[i].bytes > CF_BLOB_MAX) {
             return cf_error_set(err, CF_EDATA,
-                                "the blob %s has %" PRIu64 " bytes, the limit is %zu",
-                                refs[i].sha256, refs[i].bytes, BLOB_LIMIT);
+                                "the blob %s has %" PRIu64 " bytes, the limit is %" PRIu64,
+                                refs[i].sha256, refs[i].bytes, CF_BLOB_MAX);
         }
     }
     int rc = 0;

@@ -12,6 +12,8 @@
 #include "common/contract/marker.h"
 #include "common/store/store.h"
 
+#define CF_BLOB_MAX ((uint64_t)512 << 20) /* bytes of a payload, and of its frame */
+
 /* One dataset of one tenant in one store. The store is borrowed. */
 struct cf_dataset {
     struct cf_store *store;
@@ -32,15 +34,18 @@ void cf_dataset_prefix(const struct cf_dataset *dataset, char kind /* 'v' or 'b'
 /* The version that a marker's key names; 0 when it isn't one. */
 uint64_t cf_dataset_key_version(const struct cf_dataset *dataset, const char *key);
 
+/* The version in whose folder a blob's key lies; 0 when it isn't a blob's key. */
+uint64_t cf_dataset_blob_version(const struct cf_dataset *dataset, const char *key);
+
 /* The newest version: one LIST and one GET. CF_ENOTFOUND when there is none. */
 int cf_dataset_newest(const struct cf_dataset *dataset, struct cf_marker *out,
                       struct cf_error *err);
-/* A given version: CF_ENOTFOUND when it isn't there or has fallen below the floor. */
+/* A given version: CF_ENOTFOUND when it isn't there, or was collected. */
 int cf_dataset_at(const struct cf_dataset *dataset, uint64_t version, struct cf_marker *out,
                   struct cf_error *err);
 
 /* A blob's payload, decompressed and checked against its hash. CF_EDATA names the key when it is
- * missing from a version that should have it, damaged or altered. The limit is 64 MiB a blob. */
+ * missing from a version that should have it, damaged or altered. */
 int cf_dataset_blob(const struct cf_dataset *dataset, const struct cf_blob_ref *ref,
                     struct cf_buf *out, struct cf_error *err);
 
@@ -63,9 +68,6 @@ int cf_blob_set_read(const json_t *root, struct cf_blob_set *out, struct cf_erro
 const struct cf_blob_ref *cf_blob_set_find(const struct cf_blob_set *set, const char *sha256);
 void cf_blob_set_release(struct cf_blob_set *set);
 
-/* --- committing ---------------------------------------------------------------------------------
- */
-
 struct cf_producer {
     const char *job;
     const char *build;
@@ -80,8 +82,9 @@ struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct c
                                 const json_t *parent_root, const struct cf_producer *producer);
 void cf_commit_free(struct cf_commit *commit);
 
-/* Adds a payload: refers to the parent's blob when that lists the same bytes, else compresses it,
- * to be uploaded. ref is set to where it will lie. */
+/* Adds a payload of at most CF_BLOB_MAX bytes (cf_commit_finish refuses more): refers to the
+ * parent's blob when that lists the same bytes, else compresses it, to be uploaded. ref is set to
+ * where it will lie. */
 void cf_commit_add(struct cf_commit *commit, const void *data, size_t length, const char *type,
                    struct cf_blob_ref *ref);
 

@@ -111,7 +111,7 @@ int cf_root_check(struct cf_store *store, struct cf_error *err)
     if (rc == CF_ENOTFOUND) {
         rc = cf_root_probe(store, err);
         if (!rc) {
-            static const char fresh[] = "{\"contract\":1}\n";
+            static const char fresh[] = "{\"conditional_create\":true,\"contract\":1}";
             rc = cf_store_put_new(store, ROOT_KEY, fresh, sizeof(fresh) - 1, err);
             rc = rc == CF_ECONFLICT ? cf_store_get(store, ROOT_KEY, &text, err) : rc;
         }

@@ -15,9 +15,9 @@ struct walk {
     json_t *seen; /* keys of the blobs that were checked */
     uint64_t newest;
     uint64_t floor;
+    uint64_t at;                         /* the version that is being checked */
     uint64_t expected;                   /* the version that the next marker must have */
     char expected_sha256[CF_SHA256_HEX]; /* and its hash, when a child named it */
-    char prefix[CF_KEY_MAX];
     struct cf_error *err;
 };
 
@@ -33,6 +33,19 @@ const char *cf_finding_name(enum cf_finding finding)
     return names[finding];
 }
 
+/* Has a collection raised the floor above this version since the walk began? Then nothing of it is
+ * missed. */
+static bool was_collected(struct walk *walk, uint64_t version)
+{
+    struct cf_marker newest;
+    struct cf_error ignored;
+    if (cf_dataset_newest(walk->dataset, &newest, &ignored) == 0) {
+        walk->floor = newest.floor > walk->floor ? newest.floor : walk->floor;
+        cf_marker_release(&newest);
+    }
+    return version < walk->floor;
+}
+
 static void report(struct walk *walk, enum cf_finding finding, const char *key, const char *what)
 {
     walk->out->findings[finding]++;
@@ -45,6 +58,9 @@ static void report(struct walk *walk, enum cf_finding finding, const char *key, 
 static int judge(struct walk *walk, const char *key, int rc)
 {
     if (rc == CF_ENOTFOUND || rc == CF_ECONFLICT) {
+        if (was_collected(walk, walk->at)) {
+            return 0;
+        }
         report(walk, CF_FOUND_MISSING, key, walk->err->message);
         return 0;
     }
@@ -97,6 +113,7 @@ static int check_marker(struct walk *walk, uint64_t version)
     char key[CF_KEY_MAX];
     struct cf_marker marker;
     cf_dataset_marker_key(walk->dataset, version, key);
+    walk->at = version;
     int rc = cf_dataset_at(walk->dataset, version, &marker, walk->err);
     if (rc) {
         walk->expected_sha256[0] = '\0';
@@ -110,6 +127,19 @@ static int check_marker(struct walk *walk, uint64_t version)
     rc = check_contents(walk, &marker);
     cf_marker_release(&marker);
     return rc;
+}
+
+/* Versions from the expected one down to the one after found have no marker. */
+static void report_gap(struct walk *walk, uint64_t found)
+{
+    for (; walk->expected > found; walk->expected--) {
+        char key[CF_KEY_MAX];
+        cf_dataset_marker_key(walk->dataset, walk->expected, key);
+        if (!was_collected(walk, walk->expected)) {
+            report(walk, CF_FOUND_MISSING, key, "the chain has a gap: this marker is missing");
+        }
+        walk->expected_sha256[0] = '\0';
+    }
 }
 
 static int visit_marker(void *context, const struct cf_listed *listed)
@@ -127,12 +157,7 @@ static int visit_marker(void *context, const struct cf_listed *listed)
         report(walk, CF_FOUND_BELOW, listed->key, "a marker below the floor");
         return 0;
     }
-    for (; walk->expected > version; walk->expected--) {
-        char key[CF_KEY_MAX];
-        cf_dataset_marker_key(walk->dataset, walk->expected, key);
-        report(walk, CF_FOUND_MISSING, key, "the chain has a gap: this marker is missing");
-        walk->expected_sha256[0] = '\0';
-    }
+    report_gap(walk, version);
     walk->expected = version - 1;
     return check_marker(walk, version);
 }
@@ -140,10 +165,8 @@ static int visit_marker(void *context, const struct cf_listed *listed)
 static int visit_blob(void *context, const struct cf_listed *listed)
 {
     struct walk *walk = context;
-    const char *name = listed->key + strlen(walk->prefix);
-    char *end = NULL;
-    uint64_t folder = strtoull(name, &end, 16);
-    if (end != name + 16 || *end != '/' || !cf_is_hex(end + 1, 64)) {
+    uint64_t folder = cf_dataset_blob_version(walk->dataset, listed->key);
+    if (!folder) {
         report(walk, CF_FOUND_FOREIGN, listed->key, "not a blob's name");
     } else if (!json_object_get(walk->seen, listed->key) && folder <= walk->newest) {
         bool below = folder < walk->floor;
@@ -158,15 +181,14 @@ static int visit_blob(void *context, const struct cf_listed *listed)
 static int walk_all(struct walk *walk)
 {
     struct cf_store *store = walk->dataset->store;
-    cf_dataset_prefix(walk->dataset, 'v', walk->prefix);
-    int rc = cf_store_walk(store, walk->prefix, NULL, false, visit_marker, walk, walk->err);
-    for (; !rc && walk->expected >= walk->floor && walk->expected; walk->expected--) {
-        char key[CF_KEY_MAX];
-        cf_dataset_marker_key(walk->dataset, walk->expected, key);
-        report(walk, CF_FOUND_MISSING, key, "the chain has a gap: this marker is missing");
+    char prefix[CF_KEY_MAX];
+    cf_dataset_prefix(walk->dataset, 'v', prefix);
+    int rc = cf_store_walk(store, prefix, NULL, false, visit_marker, walk, walk->err);
+    if (!rc && walk->newest) {
+        report_gap(walk, walk->floor - 1);
     }
-    cf_dataset_prefix(walk->dataset, 'b', walk->prefix);
-    return rc ? rc : cf_store_walk(store, walk->prefix, NULL, false, visit_blob, walk, walk->err);
+    cf_dataset_prefix(walk->dataset, 'b', prefix);
+    return rc ? rc : cf_store_walk(store, prefix, NULL, false, visit_blob, walk, walk->err);
 }
 
 int cf_verify(const struct cf_dataset *dataset,

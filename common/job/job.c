@@ -146,7 +146,7 @@ static void finish_record(struct cf_run *run, int rc, const struct cf_error *err
         r->error = *err;
         cf_run_outcome(run, rc == CF_EINTERRUPTED ? "interrupted" : "failed");
     }
-    r->cpu_seconds = cf_clock_cpu_seconds() - r->cpu_seconds;
+    r->cpu_seconds = cf_clock_cpu_seconds() - run->cpu_before;
     r->peak_memory_bytes = cf_clock_peak_memory_bytes();
     if (!run->dry_run && cf_run_record_put(run->store, r, &put_error)) {
         cf_log_error(CF_WARN, "run_record_lost", &put_error);
@@ -168,7 +168,7 @@ static void start_record(const struct cf_job *job, struct cf_run *run)
     (void)snprintf(r->tenant, sizeof(r->tenant), "%s", run->tenant);
     (void)snprintf(r->build, sizeof(r->build), "%s", cf_build());
     r->started_ms = cf_clock_now_ms();
-    r->cpu_seconds = cf_clock_cpu_seconds();
+    run->cpu_before = cf_clock_cpu_seconds();
     run->producer = (struct cf_producer){.job = r->job, .build = r->build, .run = r->run};
     cf_log_context(job->name, r->run, run->tenant);
 }
@@ -190,6 +190,18 @@ static int attempt(const struct cf_job *job, struct cf_run *run, struct cf_error
     return rc;
 }
 
+static int read_config(struct cf_run *run, struct cf_error *err)
+{
+    struct cf_marker marker;
+    int rc = cf_config_read(run->store, run->tenant, &run->config, &marker, err);
+    if (!rc) {
+        run->config_version = marker.version;
+        memcpy(run->config_sha256, marker.sha256, sizeof(run->config_sha256));
+        cf_marker_release(&marker);
+    }
+    return rc;
+}
+
 static int run_tenant(const struct cf_job *job, const struct arguments *a, struct cf_store *store,
                       const char *tenant, const volatile int *stop)
 {
@@ -202,7 +214,7 @@ static int run_tenant(const struct cf_job *job, const struct arguments *a, struc
                          .event_version = a->selection.event_version,
                          .event_dataset = a->selection.event ? a->selection.event_dataset : NULL};
     start_record(job, &run);
-    int rc = cf_config_read(store, tenant, &run.config, NULL, &err);
+    int rc = read_config(&run, &err);
     if (!rc && !run.config.enabled) {
         cf_log(CF_INFO, "skipped", CF_S("reason", "the tenant is disabled"), CF_END);
         return 0;

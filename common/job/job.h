@@ -17,12 +17,15 @@ struct cf_run {
     struct cf_store *store;
     const char *tenant; /* lower case */
     struct cf_config config;
+    uint64_t config_version;
+    char config_sha256[CF_SHA256_HEX]; /* of its marker */
     struct cf_producer producer;
     struct cf_run_record record; /* inputs, outputs, outcome and counters: filled by the job */
     bool force;                  /* --force: do the work even if its inputs are unchanged */
     bool dry_run;                /* --dry-run: say what would be done, commit nothing */
     const char *event_dataset;   /* of --event KEY; NULL otherwise */
     uint64_t event_version;
+    double cpu_before;        /* what the process had used before this run */
     const volatile int *stop; /* not 0 once SIGTERM or SIGINT came: end at the next safe point */
 };
 
@@ -49,9 +52,6 @@ void cf_run_outcome(struct cf_run *run, const char *outcome);
 
 /* The whole main function of a job. */
 int cf_job_main(const struct cf_job *job, int argc, char **argv);
-
-/* --- shared with the operator's tool
- * -------------------------------------------------------------- */
 
 /* Opens a store and checks that it holds this contract (contract/root.h). */
 int cf_job_open_store(const char *url, struct cf_store **out, struct cf_error *err);

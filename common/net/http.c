@@ -25,8 +25,8 @@ static struct cf_http_options with_defaults(const struct cf_http_options *given)
     return o;
 }
 
-/* One file, not libcurl's default: that is the folder, and GnuTLS reads all of it for every connection, each
- * certificate three times over (20 MB and 30 ms instead of 13 MB and 15 ms). */
+/* One file, not libcurl's default: that is the folder, and GnuTLS reads all of it for every
+ * connection, each certificate three times over (20 MB and 30 ms instead of 13 MB and 15 ms). */
 static char *trusted_certificates(void)
 {
     static const char *const variables[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
@@ -50,6 +50,7 @@ struct cf_http *cf_http_new(const struct cf_http_options *options)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(http->multi = curl_multi_init())) {
         (void)cf_malloc((size_t)-1); /* neither fails for another reason than memory */
     }
+    http->sockets = cf_net_sockets_new(http->multi);
     long connections = (long)http->options.max_in_flight;
     (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
     (void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, connections);
@@ -66,6 +67,7 @@ void cf_http_free(struct cf_http *http)
         curl_easy_cleanup(http->slots[i].easy);
     }
     (void)curl_multi_cleanup(http->multi);
+    cf_net_sockets_free(http->sockets);
     curl_global_cleanup();
     free(http->slots);
     free(http->user_agent);
@@ -316,14 +318,9 @@ void cf_http_wait(struct cf_http *http)
         }
         start_queued(http);
         start_due(http);
-        int running = 0;
-        (void)curl_multi_perform(http->multi, &running);
+        /* A signal that comes between the look at the flag and the wait must not be waited out. */
+        cf_net_sockets_turn(http->sockets, idle_ms(http, stop ? 250 : 10000));
         settle_ended(http);
-        /* A signal that comes between the look at the flag and the poll must not be waited out. */
-        int64_t idle = idle_ms(http, stop ? 250 : 10000);
-        if (idle > 0) {
-            (void)curl_multi_poll(http->multi, NULL, 0, (int)idle, NULL);
-        }
     }
 }
 

@@ -118,6 +118,7 @@ static CURL *new_handle(struct cf_http_slot *slot)
     (void)curl_easy_setopt(easy, CURLOPT_READDATA, slot);
     (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
     (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, slot);
+    cf_net_sockets_attach(slot->http->sockets, easy);
     if (slot->http->ca_file) {
         (void)curl_easy_setopt(easy, CURLOPT_CAINFO, slot->http->ca_file);
         (void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 
 #include "common/net/http.h"
+#include "common/net/sockets.h"
 
 struct cf_http_slot {
     CURL *easy; /* made when first needed */
@@ -28,6 +29,7 @@ struct cf_http {
     char *user_agent;
     char *ca_file; /* NULL: libcurl's default */
     CURLM *multi;
+    struct cf_net_sockets *sockets;
     struct cf_http_slot *slots;           /* max_in_flight */
     size_t busy;                          /* slots with a request */
     struct cf_http_request *first, *last; /* queued; linked by their engine field */

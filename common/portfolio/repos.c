@@ -1,52 +1,12 @@
 #include "common/portfolio/repos.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/base/alloc.h"
 #include "common/base/json.h"
-
-/* The plain fields of "metadata", so that reading, writing, copying and freeing agree. */
-enum field_kind { TEXT, TEXT_OR_NULL, FLAG, COUNT };
-
-static const struct field {
-    const char *name;
-    enum field_kind kind;
-    size_t offset;
-} metadata_fields[] = {
-    {"url", TEXT, offsetof(struct cf_metadata, url)},
-    {"html_url", TEXT, offsetof(struct cf_metadata, html_url)},
-    {"description", TEXT_OR_NULL, offsetof(struct cf_metadata, description)},
-    {"homepage", TEXT_OR_NULL, offsetof(struct cf_metadata, homepage)},
-    {"language", TEXT_OR_NULL, offsetof(struct cf_metadata, language)},
-    {"visibility", TEXT, offsetof(struct cf_metadata, visibility)},
-    {"created_at", TEXT, offsetof(struct cf_metadata, created_at)},
-    {"updated_at", TEXT, offsetof(struct cf_metadata, updated_at)},
-    {"pushed_at", TEXT_OR_NULL, offsetof(struct cf_metadata, pushed_at)},
-    {"fork", FLAG, offsetof(struct cf_metadata, fork)},
-    {"archived", FLAG, offsetof(struct cf_metadata, archived)},
-    {"disabled", FLAG, offsetof(struct cf_metadata, disabled)},
-    {"is_template", FLAG, offsetof(struct cf_metadata, is_template)},
-    {"allow_forking", FLAG, offsetof(struct cf_metadata, allow_forking)},
-    {"size", COUNT, offsetof(struct cf_metadata, size)},
-    {"stars", COUNT, offsetof(struct cf_metadata, stars)},
-    {"forks", COUNT, offsetof(struct cf_metadata, forks)},
-};
-
-static const struct field license_fields[] = {
-    {"key", TEXT, offsetof(struct cf_license, key)},
-    {"name", TEXT, offsetof(struct cf_license, name)},
-    {"spdx_id", TEXT_OR_NULL, offsetof(struct cf_license, spdx_id)},
-    {"url", TEXT_OR_NULL, offsetof(struct cf_license, url)},
-    {"node_id", TEXT_OR_NULL, offsetof(struct cf_license, node_id)},
-};
-
-enum {
-    METADATA_FIELDS = sizeof(metadata_fields) / sizeof(metadata_fields[0]),
-    LICENSE_FIELDS = sizeof(license_fields) / sizeof(license_fields[0]),
-};
+#include "common/portfolio/repos_fields.h"
 
 static const char *const state_names[] = {"current", "kept", "empty", "failed"};
 
@@ -72,33 +32,9 @@ bool cf_oid_is_valid(const char *s)
 /* --- freeing and copying ------------------------------------------------------------------------
  */
 
-static char **text_at(void *object, const struct field *field)
-{
-    return (char **)(void *)((char *)object + field->offset);
-}
-
-static void release_fields(void *object, const struct field *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].kind == TEXT || fields[i].kind == TEXT_OR_NULL) {
-            free(*text_at(object, &fields[i]));
-        }
-    }
-}
-
 static char *copy_text(const char *s)
 {
     return s ? cf_strdup(s) : NULL;
-}
-
-static void copy_texts(void *object, const struct field *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].kind == TEXT || fields[i].kind == TEXT_OR_NULL) {
-            char **text = text_at(object, &fields[i]);
-            *text = copy_text(*text);
-        }
-    }
 }
 
 void cf_repository_release(struct cf_repository *r)
@@ -108,8 +44,8 @@ void cf_repository_release(struct cf_repository *r)
     free(r->name);
     free(r->reason);
     free(r->default_branch);
-    release_fields(m, metadata_fields, METADATA_FIELDS);
-    release_fields(&m->license, license_fields, LICENSE_FIELDS);
+    cf_fields_release(&cf_metadata_fields, m);
+    cf_fields_release(&cf_license_fields, &m->license);
     for (size_t i = 0; i < m->topic_count; i++) {
         free(m->topics[i]);
     }
@@ -131,8 +67,8 @@ void cf_repository_copy(const struct cf_repository *from, struct cf_repository *
     to->name = copy_text(from->name);
     to->reason = copy_text(from->reason);
     to->default_branch = copy_text(from->default_branch);
-    copy_texts(m, metadata_fields, METADATA_FIELDS);
-    copy_texts(&m->license, license_fields, LICENSE_FIELDS);
+    cf_fields_copy(&cf_metadata_fields, m);
+    cf_fields_copy(&cf_license_fields, &m->license);
     m->owner_login = copy_text(m->owner_login);
     m->owner_url = copy_text(m->owner_url);
     m->topics = cf_calloc(m->topic_count, sizeof(*m->topics));
@@ -202,40 +138,6 @@ const struct cf_repository *cf_repos_find(const struct cf_repos *repos, uint64_t
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-static int read_text(const json_t *object, const char *name, bool or_null, char **out,
-                     struct cf_error *err)
-{
-    const char *text = NULL;
-    int rc = or_null && json_is_null(json_object_get(object, name))
-                 ? 0
-                 : cf_json_get_string(object, name, &text, err);
-    *out = text ? cf_strdup(text) : NULL;
-    return rc;
-}
-
-static int read_fields(const json_t *object, void *out, const struct field *fields, size_t count,
-                       struct cf_error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; i < count && !rc; i++) {
-        char *at = (char *)out + fields[i].offset;
-        switch (fields[i].kind) {
-        case TEXT:
-        case TEXT_OR_NULL:
-            rc = read_text(object, fields[i].name, fields[i].kind == TEXT_OR_NULL,
-                           text_at(out, &fields[i]), err);
-            break;
-        case FLAG:
-            rc = cf_json_get_bool(object, fields[i].name, (bool *)at, err);
-            break;
-        case COUNT:
-            rc = cf_json_get_u64(object, fields[i].name, (uint64_t *)(void *)at, err);
-            break;
-        }
-    }
-    return rc;
-}
-
 static int read_hex(const json_t *object, const char *name, bool (*valid)(const char *), char *out,
                     struct cf_error *err)
 {
@@ -281,14 +183,14 @@ static int read_metadata(const json_t *object, struct cf_metadata *m, struct cf_
 {
     json_t *owner = NULL;
     const json_t *license = json_object_get(object, "license");
-    int rc = read_fields(object, m, metadata_fields, METADATA_FIELDS, err);
+    int rc = cf_fields_read(&cf_metadata_fields, object, m, err);
     if (!rc && !json_is_null(license)) {
-        rc = read_fields(license, &m->license, license_fields, LICENSE_FIELDS, err);
+        rc = cf_fields_read(&cf_license_fields, license, &m->license, err);
     }
     rc = rc ? rc : read_topics(object, m, err);
     rc = rc ? rc : cf_json_get_object(object, "owner", &owner, err);
-    rc = rc ? rc : read_text(owner, "login", false, &m->owner_login, err);
-    return rc ? rc : read_text(owner, "url", false, &m->owner_url, err);
+    rc = rc ? rc : cf_field_read_text(owner, "login", false, &m->owner_login, err);
+    return rc ? rc : cf_field_read_text(owner, "url", false, &m->owner_url, err);
 }
 
 static int read_languages(const json_t *object, struct cf_repository *r, struct cf_error *err)
@@ -357,15 +259,15 @@ static int read_repository(const json_t *object, struct cf_repository *r, struct
 {
     json_t *metadata = NULL;
     int rc = cf_json_get_u64(object, "id", &r->id, err);
-    rc = rc ? rc : read_text(object, "node_id", false, &r->node_id, err);
-    rc = rc ? rc : read_text(object, "name", false, &r->name, err);
-    if (!rc && !cf_repository_name_is_valid(r->name)) {
+    rc = rc ? rc : cf_field_read_text(object, "node_id", false, &r->node_id, err);
+    rc = rc ? rc : cf_field_read_text(object, "name", false, &r->name, err);
+    if (!rc && !(r->name && cf_repository_name_is_valid(r->name))) {
         rc = cf_error_set(err, CF_EDATA, "the field \"name\" is not a repository's name");
     }
     rc = rc ? rc : read_state(object, r, err);
-    rc = rc ? rc : read_text(object, "reason", true, &r->reason, err);
+    rc = rc ? rc : cf_field_read_text(object, "reason", true, &r->reason, err);
     rc = rc ? rc : read_hex(object, "fingerprint", is_sha256, r->fingerprint, err);
-    rc = rc ? rc : read_text(object, "default_branch", true, &r->default_branch, err);
+    rc = rc ? rc : cf_field_read_text(object, "default_branch", true, &r->default_branch, err);
     rc = rc ? rc : read_hex(object, "commit", cf_oid_is_valid, r->commit, err);
     rc = rc ? rc : read_hex(object, "tree", cf_oid_is_valid, r->tree, err);
     rc = rc ? rc : cf_json_get_object(object, "metadata", &metadata, err);
@@ -387,8 +289,8 @@ int cf_repos_read(const json_t *root, struct cf_repos *out, struct cf_error *err
     if (!rc && strcmp(document, "repos") != 0) {
         rc = cf_error_set(err, CF_EDATA, "the field \"document\" must be \"repos\"");
     }
-    rc = rc ? rc : read_text(root, "login", false, &out->login, err);
-    rc = rc ? rc : read_text(root, "kind", false, &out->kind, err);
+    rc = rc ? rc : cf_field_read_text(root, "login", false, &out->login, err);
+    rc = rc ? rc : cf_field_read_text(root, "kind", false, &out->kind, err);
     rc = rc ? rc : cf_json_get_array(root, "repositories", &array, err);
     out->items = cf_calloc(json_array_size(array), sizeof(*out->items));
     for (size_t i = 0; i < json_array_size(array) && !rc; i++) {
@@ -413,24 +315,6 @@ static json_t *text_json(const char *s)
     return cf_json_string_or_null(s && *s ? s : NULL);
 }
 
-static json_t *write_fields(const void *object, const struct field *fields, size_t count)
-{
-    json_t *out = json_object();
-    for (size_t i = 0; i < count; i++) {
-        const void *at = (const char *)object + fields[i].offset;
-        json_t *value;
-        if (fields[i].kind == FLAG) {
-            value = json_boolean(*(const bool *)at);
-        } else if (fields[i].kind == COUNT) {
-            value = json_integer((json_int_t) * (const uint64_t *)at);
-        } else {
-            value = cf_json_string_or_null(*(char *const *)at);
-        }
-        (void)json_object_set_new(out, fields[i].name, value);
-    }
-    return out;
-}
-
 static json_t *write_topics(const struct cf_metadata *m)
 {
     json_t *array = json_array();
@@ -452,15 +336,15 @@ static json_t *write_languages(const struct cf_repository *r)
 
 static json_t *write_metadata(const struct cf_metadata *m)
 {
-    json_t *out = write_fields(m, metadata_fields, METADATA_FIELDS);
+    json_t *out = cf_fields_write(&cf_metadata_fields, m);
     json_t *owner = json_object();
     (void)json_object_set_new(owner, "login", cf_json_string_or_null(m->owner_login));
     (void)json_object_set_new(owner, "url", cf_json_string_or_null(m->owner_url));
     (void)json_object_set_new(out, "owner", owner);
     (void)json_object_set_new(out, "topics", write_topics(m));
-    (void)json_object_set_new(
-        out, "license",
-        m->license.key ? write_fields(&m->license, license_fields, LICENSE_FIELDS) : json_null());
+    (void)json_object_set_new(out, "license",
+                              m->license.key ? cf_fields_write(&cf_license_fields, &m->license)
+                                             : json_null());
     return out;
 }
 

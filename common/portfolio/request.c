@@ -36,8 +36,9 @@ json_t *cf_request_write(const struct cf_request *r)
 
 void cf_request_hash(const struct cf_request *request, char out[CF_SHA256_HEX])
 {
-    json_t *identity = json_pack("{s:s,s:O}", "content_fingerprint", request->content_fingerprint,
-                                 "params", request->params);
+    json_t *identity =
+        json_pack("{s:s,s:O,s:i}", "content_fingerprint", request->content_fingerprint, "params",
+                  request->params, "rules", CF_TRAINING_RULES);
     cf_json_sha256(identity, out);
     json_decref(identity);
 }

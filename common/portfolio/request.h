@@ -4,9 +4,9 @@
  *     {"document": "request", "bundle": {"version", "sha256"}, "content_fingerprint": "<sha256>",
  *      "params": {"encoder": …, …}, "estimate": {"repositories", "words", "work"}, "blobs": []}
  *
- * The marker's "request" is the SHA-256 of {"content_fingerprint", "params"} in canonical form:
- * equal for equal training, whatever version of the bundle carries the content. The model's marker
- * has the same. */
+ * The marker's "request" is the SHA-256 of {"content_fingerprint", "params", "rules"} in canonical
+ * form: equal for equal training, whatever version of the bundle carries the content. The model's
+ * marker has the same. */
 #ifndef CF_PORTFOLIO_REQUEST_H
 #define CF_PORTFOLIO_REQUEST_H
 
@@ -15,6 +15,9 @@
 
 #include "common/base/error.h"
 #include "common/base/hash.h"
+
+/* Raise it when train makes another model from the same request, so that all are trained anew. */
+#define CF_TRAINING_RULES 1
 
 struct cf_request {
     uint64_t bundle_version; /* pinned */

@@ -18,7 +18,7 @@
 struct before {
     struct cf_request request;
     char request_hash[CF_SHA256_HEX];
-    bool has_request;
+    const char *dataset; /* of the request; NULL: there is none */
     struct cf_dataset models;
     struct cf_marker model; /* version 0: none yet */
     json_t *model_root;
@@ -57,16 +57,14 @@ static int interrupted(const struct cf_run *run, struct cf_error *err)
                       : 0;
 }
 
-/* The request of one of the two datasets; the later bundle wins when both have one. */
+/* Looks at the newest request of one of the two datasets. The one that pins the later bundle
+ * counts, whichever event started the job: an older one is superseded. */
 static int consider(struct cf_run *run, const char *name, struct before *b, struct cf_error *err)
 {
     struct cf_dataset dataset;
     struct cf_marker marker;
     struct cf_request request = {0};
     json_t *root = NULL;
-    if (run->event_dataset && strcmp(run->event_dataset, name) != 0) {
-        return 0;
-    }
     cf_dataset_init(&dataset, run->store, run->tenant, name);
     int rc = cf_dataset_newest(&dataset, &marker, err);
     if (rc) {
@@ -74,11 +72,11 @@ static int consider(struct cf_run *run, const char *name, struct before *b, stru
     }
     rc = cf_dataset_root(&dataset, &marker, &root, err);
     rc = rc ? rc : cf_request_read(root, &request, err);
-    if (!rc && (!b->has_request || request.bundle_version > b->request.bundle_version)) {
+    if (!rc && request.bundle_version >= b->request.bundle_version) {
         cf_request_release(&b->request);
         b->request = request;
         request = (struct cf_request){0};
-        b->has_request = true;
+        b->dataset = name;
         cf_request_hash(&b->request, b->request_hash);
         run->record.input_count = 0;
         cf_run_record_input(&run->record, &marker);
@@ -107,8 +105,10 @@ static bool is_done(struct cf_run *run, const struct before *b)
         b->model.summary ? json_string_value(json_object_get(b->model.summary, "undone_request"))
                          : NULL;
     const char *reason = NULL;
-    if (!b->has_request) {
+    if (!b->dataset) {
         reason = "no request";
+    } else if (run->event_dataset && strcmp(run->event_dataset, b->dataset) != 0) {
+        reason = "a later request in the other dataset supersedes this one";
     } else if (run->force) {
         return false;
     } else if (b->model.version && strcmp(b->model.request, b->request_hash) == 0) {
@@ -228,7 +228,7 @@ static void save(const struct cf_run *run, const struct before *b, struct made *
                            .bundle_version = b->request.bundle_version,
                            .projects = train_corpus_view(m->corpus)->count,
                            .chunks = cf_model_chunks(m->model),
-                           .words = (size_t)b->request.words,
+                           .words = cf_model_words(m->model),
                            .params = &m->params,
                            .evaluation = m->evaluation,
                            .gate = &m->gate};
