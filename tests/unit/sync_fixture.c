@@ -1,7 +1,6 @@
 #include "tests/unit/sync_fixture.h"
 
 #include <check.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,15 +59,12 @@ json_t *fixture_node(unsigned id, const char *name, const char *commit, const ch
     return node;
 }
 
-json_t *fixture_page(json_t *node, ...)
+json_t *fixture_page_of(json_t *const *list)
 {
-    va_list args;
     json_t *nodes = json_array();
-    va_start(args, node);
-    for (json_t *n = node; n; n = va_arg(args, json_t *)) {
-        (void)json_array_append_new(nodes, n);
+    for (; *list; list++) {
+        (void)json_array_append_new(nodes, *list);
     }
-    va_end(args);
     json_t *page = fixture("{'data': {'rateLimit': {'cost': 1, 'remaining': 4999,"
                            " 'resetAt': '2024-05-01T11:00:00Z'}, 'repositoryOwner':"
                            " {'__typename': 'User', 'login': 'Octocat', 'repositories':"

@@ -17,8 +17,9 @@ json_t *fixture(const char *text);
 /* One node of a listing: a public repository with every field. */
 json_t *fixture_node(unsigned id, const char *name, const char *commit, const char *tree);
 
-/* A page with these nodes (stolen, NULL-terminated), the last one, of octocat's. */
-json_t *fixture_page(json_t *node, ...);
+/* A page with these nodes (stolen; NULL ends them), the last one, of octocat's. */
+json_t *fixture_page_of(json_t *const *nodes);
+#define fixture_page(...) fixture_page_of((json_t *[]){__VA_ARGS__})
 
 /* An object id of 40 times this digit. Good until four more were made. */
 const char *fixture_oid(char digit);
