@@ -84,7 +84,8 @@ struct cf_http_request {
     bool
         identity; /* ask for no compression and decode none: an object's bytes as they are stored */
     enum cf_http_plain plain;
-    int64_t total_ms; /* instead of the options'; 0: theirs */
+    int64_t total_ms;   /* instead of the options'; 0: theirs */
+    int64_t silence_ms; /* likewise */
     /* Called before every attempt, after source and sink went back to their beginnings: may set
      * headers anew (a signature that carries the time). Not 0 ends the request with that code and
      * the error that it set. NULL: none. */

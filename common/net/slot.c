@@ -109,7 +109,6 @@ static CURL *new_handle(struct cf_http_slot *slot)
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, slot->http->user_agent);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_ms);
     (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, SLOWEST);
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(options->silence_ms + 999) / 1000);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -204,6 +203,8 @@ void cf_http_slot_take(struct cf_http_slot *slot, struct cf_http *http,
     (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, plain ? "*" : NULL);
     (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, plain ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, request->identity ? NULL : "");
+    int64_t silence = request->silence_ms ? request->silence_ms : http->options.silence_ms;
+    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(silence + 999) / 1000);
     set_method(slot);
 }
 
