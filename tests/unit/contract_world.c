@@ -1,11 +1,11 @@
 #include "tests/unit/contract_world.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
-#include "common/base/alloc.h"
 #include "common/base/json.h"
 
 const struct cf_producer world_producer = {.job = "test", .build = "b1", .run = "r1"};
@@ -23,6 +23,19 @@ void world_close(struct world *w)
 {
     cf_store_free(w->store);
     cf_store_free(w->inner);
+}
+
+static void ignore(int number)
+{
+    (void)number;
+}
+
+void world_hurry(void)
+{
+    struct sigaction action = {.sa_handler = ignore};
+    struct itimerval every = {.it_interval = {.tv_usec = 1000}, .it_value = {.tv_usec = 1000}};
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
 int world_commit_after(const struct cf_dataset *dataset, const struct cf_marker *parent,

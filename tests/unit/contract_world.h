@@ -21,6 +21,9 @@ extern const struct cf_producer world_producer;
 void world_open(struct world *w);
 void world_close(struct world *w);
 
+/* Cuts the waits between attempts short, by a signal every millisecond. */
+void world_hurry(void);
+
 /* Commits a version after the newest, or after parent when given: its blobs are the payloads that
  * stand in texts with commas between them. out may be NULL. */
 int world_commit_after(const struct cf_dataset *dataset, const struct cf_marker *parent,
