@@ -29,7 +29,7 @@ MODE = -O2 -g
 endif
 
 BUILD_ID := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
-PACKAGES = libcurl jansson libzstd nettle lapacke
+PACKAGES = libcurl jansson libzstd nettle expat lapacke
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
 CFLAGS = $(MODE) $(WARNINGS)
 ALL_CFLAGS = -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. $(CFLAGS) \
@@ -60,7 +60,7 @@ all: $(PROGRAMS)
 
 # deps: installs the packages of Debian or Ubuntu that are missing (make -n deps: says which)
 DEB = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
-	nettle-dev liblapacke-dev check curl jq zstd python3-jsonschema gcovr \
+	nettle-dev libexpat1-dev liblapacke-dev check curl jq zstd python3-jsonschema gcovr \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 DEB_LINT = clang clang-format clang-tidy cppcheck
 missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \

@@ -35,14 +35,20 @@ static const char *body_text(const struct cf_http_request *answer, const char *n
     return text ? text : "";
 }
 
+static bool has_none_left(const struct cf_http_request *answer)
+{
+    char value[32];
+    return cf_http_header(answer, "X-RateLimit-Remaining", value, sizeof(value)) &&
+           strcmp(value, "0") == 0;
+}
+
 static bool is_rate_limit(const struct cf_http_request *answer, json_t **body)
 {
     char value[32];
     if (answer->status == 429 || cf_http_header(answer, "Retry-After", value, sizeof(value))) {
         return true;
     }
-    if (cf_http_header(answer, "X-RateLimit-Remaining", value, sizeof(value)) &&
-        strcmp(value, "0") == 0) {
+    if (has_none_left(answer)) {
         return true;
     }
     /* A secondary limit may come without either; its documentation's address is what tells it. */
@@ -56,13 +62,14 @@ static int rate_limited(const struct cf_http_request *answer, struct cf_error *e
     if (cf_http_header(answer, "Retry-After", value, sizeof(value))) {
         return cf_error_set(err, CF_ERETRY, "GitHub's rate limit (Retry-After: %s)", value);
     }
-    if (cf_http_header(answer, "X-RateLimit-Reset", value, sizeof(value))) {
+    if (has_none_left(answer) &&
+        cf_http_header(answer, "X-RateLimit-Reset", value, sizeof(value))) {
         char when[CF_TIMESTAMP];
         long long seconds = strtoll(value, NULL, 10);
         cf_clock_format(seconds > 0 && seconds < 253402300800 ? seconds * 1000 : 0, when);
         return cf_error_set(err, CF_ERETRY, "GitHub's rate limit is used up until %s", when);
     }
-    return cf_error_set(err, CF_ERETRY, "GitHub's rate limit is used up");
+    return cf_error_set(err, CF_ERETRY, "GitHub's rate limit; it doesn't say for how long");
 }
 
 static int forbidden(const struct cf_http_request *answer, const char **reason,
@@ -78,7 +85,7 @@ static int forbidden(const struct cf_http_request *answer, const char **reason,
     } else {
         (void)body_text(answer, "message", &body);
         *reason = json_object_get(body, "block") ? "blocked" : "forbidden";
-        rc = cf_error_set(err, CF_EDATA, "GitHub refuses access");
+        rc = cf_error_set(err, CF_EDENIED, "GitHub refuses access");
     }
     json_decref(body);
     return rc;

@@ -238,6 +238,7 @@ static int work_on(struct work *work, struct sync_github *github, struct cf_erro
     }
     work->commit = cf_commit_new(&work->dataset, work->last.exists ? &work->last.marker : NULL,
                                  work->last.root, &run->producer);
+    cf_commit_input(work->commit, "config", run->config_version, run->config_sha256);
     rc = fetch(work, github, err);
     return rc ? rc : conclude(work, err);
 }

@@ -137,19 +137,18 @@ static void write_evaluation(const struct cf_card *card, struct cf_buf *out)
             out, "\n![Scores beside two BM25s, and the ranks of the right answers](" CF_CARD_FIGURE
                  ")\n");
     }
-    cf_buf_printf(out, "\n**%s**: ", card->gate->promote ? "Promoted" : "Not promoted");
-    markdown_text(out, card->gate->reason, sizeof(card->gate->reason));
-    cf_buf_puts(out, ".\n");
 }
 
-/* Worst first: those not found, then by rank; ties in the order of the questions. */
+/* Worst first: those not found, then by rank; ties by project. */
 static int by_difficulty(const void *a, const void *b)
 {
-    const struct cf_question *x = *(const struct cf_question *const *)a;
-    const struct cf_question *y = *(const struct cf_question *const *)b;
+    const struct cf_question *x = a;
+    const struct cf_question *y = b;
     size_t p = x->rank ? x->rank : SIZE_MAX;
     size_t q = y->rank ? y->rank : SIZE_MAX;
-    return p != q ? (p < q) - (p > q) : (x > y) - (x < y);
+    int order = strcmp(x->project, y->project);
+    order = order ? order : strcmp(x->text, y->text);
+    return p != q ? (p < q) - (p > q) : order;
 }
 
 static void write_rank(struct cf_buf *out, size_t rank)
@@ -163,11 +162,9 @@ static void write_rank(struct cf_buf *out, size_t rank)
 
 static void write_hardest(const struct cf_evaluation *e, struct cf_buf *out)
 {
-    const struct cf_question **list = cf_calloc(e->count, sizeof(*list));
-    for (size_t i = 0; i < e->count; i++) {
-        list[i] = &e->questions[i];
-    }
+    struct cf_question *list = cf_calloc(e->count, sizeof(*list));
     if (e->count) {
+        memcpy(list, e->questions, e->count * sizeof(*list));
         qsort(list, e->count, sizeof(*list), by_difficulty);
         cf_buf_puts(out, "\n### The hardest questions\n\n"
                          "| question | about | rank | plain BM25 | tuned BM25 |\n"
@@ -175,15 +172,15 @@ static void write_hardest(const struct cf_evaluation *e, struct cf_buf *out)
     }
     for (size_t i = 0; i < e->count && i < HARDEST; i++) {
         cf_buf_puts(out, "| ");
-        markdown_text(out, list[i]->text, QUESTION_MAX);
+        markdown_text(out, list[i].text, QUESTION_MAX);
         cf_buf_puts(out, " | ");
-        markdown_text(out, list[i]->project, QUESTION_MAX);
+        markdown_text(out, list[i].project, QUESTION_MAX);
         cf_buf_puts(out, " | ");
-        write_rank(out, list[i]->rank);
+        write_rank(out, list[i].rank);
         cf_buf_puts(out, " | ");
-        write_rank(out, list[i]->rank_bm25);
+        write_rank(out, list[i].rank_bm25);
         cf_buf_puts(out, " | ");
-        write_rank(out, list[i]->rank_bm25_tuned);
+        write_rank(out, list[i].rank_bm25_tuned);
         cf_buf_puts(out, " |\n");
     }
     free(list);

@@ -1,7 +1,9 @@
 /* The model card: what a model is and how good it is, for people; Markdown and a figure in SVG.
  *
- * Everything in it follows from the fields below: equal trainings give equal bytes. Text from
- * outside (the tenant, questions, project names) is escaped for Markdown, HTML and XML. */
+ * Everything in it follows from the fields below: equal trainings give equal bytes. What the
+ * promotion gate said depends on the model before, so it stands in the version's root document and
+ * not here. Text from outside (the tenant, questions, project names) is escaped for Markdown, HTML
+ * and XML. */
 #ifndef TRAIN_CARD_H
 #define TRAIN_CARD_H
 
@@ -22,7 +24,6 @@ struct cf_card {
     size_t projects, chunks, words; /* words: distinct ones in the index */
     const struct cf_model_params *params;
     const struct cf_evaluation *evaluation;
-    const struct cf_gate *gate;
 };
 
 /* Appends the card and its figure. */

@@ -230,8 +230,7 @@ static void save(const struct cf_run *run, const struct before *b, struct made *
                            .chunks = cf_model_chunks(m->model),
                            .words = cf_model_words(m->model),
                            .params = &m->params,
-                           .evaluation = m->evaluation,
-                           .gate = &m->gate};
+                           .evaluation = m->evaluation};
     cf_model_save(m->model, &m->artefacts);
     cf_json_dump(document, &evaluation);
     json_decref(document);

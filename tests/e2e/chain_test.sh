@@ -7,7 +7,7 @@ start_github
 
 version() { cloudfolio cat octocat "$1" --marker | jq .version; }
 count() { control counters | jq "$1"; }
-reset() { control reset '{}'; }
+reset() { control reset '{}' >/dev/null; }
 
 check "a tenant is added" exits 0 cloudfolio tenant add Octocat
 check "a job refuses a tenant that wasn't added" exits 65 cloudfolio-sync --tenant nobody
@@ -44,7 +44,7 @@ check "a .repo-context.json that isn't JSON counts as none" is '{}' "$(entry bro
 check "a documented repository has everything" is true "$(entry acorn '.has_documentation and .skills_index != "" and .architecture != ""')"
 
 # --- search ---------------------------------------------------------------------------------------
-first() { cloudfolio search octocat "$1" --json | jq -r '.hits[0].project // .results[0].project // .[0].project'; }
+first() { cloudfolio search octocat "$1" --json | jq -r ".hits[0].project"; }
 check "a question finds the right project" is dayjs "$(first 'immutable date library with parsing and formatting')"
 check "another one" is jose "$(first 'sign and verify JSON web tokens')"
 check "the model is promoted" is true "$(cloudfolio cat octocat model | jq .gate.promoted)"

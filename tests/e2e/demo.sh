@@ -6,7 +6,14 @@ set -e
 export CLOUDFOLIO_STORE="file:$WORK/store" CLOUDFOLIO_LOG=text CLOUDFOLIO_LOG_LEVEL=${CLOUDFOLIO_LOG_LEVEL:-warn}
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-show() { printf '$ %s\n' "$*"; "$@"; }
+show() {
+    printf '$'
+    for word in "$@"; do
+        case $word in *' '*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\n'
+    "$@"
+}
 requests() { control counters | jq -r '"GitHub saw \(.total) requests (\(.kinds | to_entries | map(select(.value > 0) | "\(.value) \(.key)") | join(", "))), \(.points) points"'; }
 
 say "A stand-in for GitHub: 60 repositories of the user octocat, made of real packages"
@@ -35,7 +42,7 @@ control reset '{}' >/dev/null
 show cloudfolio run octocat
 requests
 show cloudfolio log octocat repos
-show cloudfolio lineage octocat
+show cloudfolio lineage octocat | head -n 8
 show cloudfolio verify octocat
 
 say "Done. With a token, the same against GitHub itself:"

@@ -109,9 +109,9 @@ def parse(data):
         raise Problem(f"not JSON in UTF-8: {e}") from None
 
 
-def parse_canonical(data, ending=b""):
+def parse_canonical(data):
     document = parse(data)
-    want = canonical(document).encode("utf-8") + ending
+    want = canonical(document).encode("utf-8")
     if data != want:
         at = next((i for i, (a, b) in enumerate(zip(data, want)) if a != b), min(len(data), len(want)))
         raise Problem(f"not in canonical form from byte {at}: {data[at:at + 30]!r} instead of {want[at:at + 30]!r}")
@@ -265,7 +265,7 @@ class Store:
 
     def check_store_file(self, key):
         try:
-            self.validate("cloudfolio", key, parse_canonical(self.read(key), b"\n"))
+            self.validate("cloudfolio", key, parse_canonical(self.read(key)))
         except Problem as e:
             self.report(key, str(e))
 
@@ -419,7 +419,7 @@ class Store:
         return hash_of({"repos": parse(data)["root"]["sha256"], "rules": RULES})
 
     def request_of_request(self, root, owner, marker):
-        return hash_of({k: root[k] for k in ("content_fingerprint", "params")})
+        return hash_of({"rules": RULES} | {k: root[k] for k in ("content_fingerprint", "params")})
 
     def request_of_model(self, root, owner, marker):
         return root["current" if root["gate"]["promoted"] else "rejected"]["request"]
