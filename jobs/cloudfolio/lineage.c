@@ -183,8 +183,9 @@ static void print_version(struct tool *tool, const json_t *node)
     print_field(tool, " UTC  ", node, "producer.job", TOOL_TEXT);
     print_field(tool, ", build ", node, "producer.build", TOOL_TEXT);
     print_field(tool, ", run ", node, "producer.run", TOOL_TEXT);
-    if (json_object_get(node, "in_use")) {
-        print_field(tool, "; in use: trained on bundle ", node, "in_use.bundle.version",
+    const json_t *in_use = tool_field(node, "in_use.request");
+    if (in_use && !json_equal((json_t *)in_use, json_object_get(node, "request"))) {
+        print_field(tool, "; in use is an earlier one, of bundle ", node, "in_use.bundle.version",
                     TOOL_NUMBER);
     }
     tool_print(tool, "\n");

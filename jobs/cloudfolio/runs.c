@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/hash.h"
+#include "common/base/alloc.h"
 #include "common/base/json.h"
 #include "common/base/log.h"
 #include "jobs/cloudfolio/names.h"
@@ -150,31 +150,30 @@ int tool_runs_read(struct cf_store *store, const char *tenant, const struct tool
 /* --- the command runs ---------------------------------------------------------------------------
  */
 
-static const char *run_id_of(const json_t *record)
-{
-    const char *run = json_string_value(json_object_get(record, "run"));
-    return run ? run : "";
-}
+struct found {
+    const char *run;
+    json_t *record;
+};
 
-static int later_record_first(const void *a, const void *b)
+static int later_run_first(const void *a, const void *b)
 {
-    return strcmp(run_id_of(*(json_t *const *)b), run_id_of(*(json_t *const *)a));
+    return strcmp(((const struct found *)b)->run, ((const struct found *)a)->run);
 }
 
 /* All tenants' records, newest first, cut to the limit. */
 static json_t *merge(const json_t *records, size_t limit)
 {
     size_t count = json_array_size(records);
-    json_t **sorted = calloc(count ? count : 1, sizeof(*sorted));
+    struct found *sorted = cf_calloc(count, sizeof(*sorted));
     json_t *merged = json_array();
-    for (size_t i = 0; sorted && i < count; i++) {
-        sorted[i] = json_array_get(records, i);
+    for (size_t i = 0; i < count; i++) {
+        json_t *record = json_array_get(records, i);
+        const char *run = json_string_value(json_object_get(record, "run"));
+        sorted[i] = (struct found){run ? run : "", record};
     }
-    if (sorted) {
-        qsort(sorted, count, sizeof(*sorted), later_record_first);
-    }
-    for (size_t i = 0; sorted && i < count && i < limit; i++) {
-        (void)json_array_append(merged, sorted[i]);
+    qsort(sorted, count, sizeof(*sorted), later_run_first);
+    for (size_t i = 0; i < count && i < limit; i++) {
+        (void)json_array_append(merged, sorted[i].record);
     }
     free(sorted);
     return merged;

@@ -58,18 +58,32 @@ size_t tool_width(const char *s, size_t length)
     return width;
 }
 
+static int number_at(const char *text, size_t digits)
+{
+    int value = 0;
+    for (size_t i = 0; i < digits; i++) {
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
 int64_t tool_parse_time(const char *text)
 {
-    struct tm tm = {0};
-    unsigned ms = 0;
-    if (strlen(text) != 24 || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3uZ", &tm.tm_year, &tm.tm_mon,
-                                     &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) != 7) {
-        return -1;
+    static const char form[] = "0000-00-00T00:00:00.000Z";
+    for (size_t i = 0; i < sizeof(form); i++) {
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (form[i] == '0' ? !digit : text[i] != form[i]) {
+            return -1;
+        }
     }
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
+    struct tm tm = {.tm_year = number_at(text, 4) - 1900,
+                    .tm_mon = number_at(text + 5, 2) - 1,
+                    .tm_mday = number_at(text + 8, 2),
+                    .tm_hour = number_at(text + 11, 2),
+                    .tm_min = number_at(text + 14, 2),
+                    .tm_sec = number_at(text + 17, 2)};
     int64_t seconds = (int64_t)timegm(&tm);
-    return seconds < 0 ? -1 : seconds * 1000 + (int64_t)ms;
+    return seconds < 0 ? -1 : seconds * 1000 + number_at(text + 20, 3);
 }
 
 void tool_age(int64_t ms, struct cf_buf *out)

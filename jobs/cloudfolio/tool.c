@@ -102,7 +102,7 @@ static int unknown_command(const struct tool_command *commands, char **words, si
     char typed[128];
     size_t group = strlen(words[0]);
     bool grouped = false;
-    for (; commands[n].name && n < COMMANDS_MAX; n++) {
+    for (; n < COMMANDS_MAX && commands[n].name; n++) {
         names[n] = commands[n].name;
         grouped =
             grouped || (strncmp(names[n], words[0], group) == 0 && names[n][group] == ' ' && group);
@@ -254,15 +254,16 @@ static int run_command(struct tool *tool, const struct tool_command *commands, i
         return 0;
     }
     rc = tool_find_command(commands, words, count, &command, &used, err);
-    if (!rc && tool->help) {
+    if (rc || !command) {
+        return rc;
+    }
+    if (tool->help) {
         help_command(tool, command);
         return 0;
     }
-    if (!rc) {
-        /* Now that the command is known: its own options, and the environment. */
-        option_table(tool, command, options);
-        rc = cf_options_parse(options, argc, argv, &first, err);
-    }
+    /* Now that the command is known: its own options, and the environment. */
+    option_table(tool, command, options);
+    rc = cf_options_parse(options, argc, argv, &first, err);
     tool->arguments = words + used;
     tool->count = count - used;
     rc = rc ? rc : check_arguments(tool, command, err);

@@ -134,32 +134,32 @@ json_is_one_document() {
 check "--json prints one document" json_is_one_document
 
 # --- versions: log, rollback, collection ------------------------------------------------------------
-check "37 more versions" toggle 37
+check "47 more versions" toggle 47
 check "log prints 20 of them" is 20 "$(cloudfolio log octocat config --json | jq '.versions | length')"
-check "log prints all 40" is 40 "$(cloudfolio log octocat config --json --limit 100 | jq '.versions | length')"
-check "newest first" is "40 39" "$(cloudfolio log octocat config --json | jq -r '[.versions[0,1].version] | join(" ")')"
-check "rollback --dry-run" both 0 "config 41 would get the contents of config 2" cloudfolio rollback octocat config 2 --dry-run
-check "commits nothing" is 40 "$(newest)"
-check "rollback to what is there already" both 0 already cloudfolio rollback octocat config 40
-check "rollback" both 0 "config 41 has the contents of config 1" cloudfolio rollback octocat config 1
-check "is a new version" is 41 "$(newest)"
+check "log prints all 50" is 50 "$(cloudfolio log octocat config --json --limit 100 | jq '.versions | length')"
+check "newest first" is "50 49" "$(cloudfolio log octocat config --json | jq -r '[.versions[0,1].version] | join(" ")')"
+check "rollback --dry-run" both 0 "config 51 would get the contents of config 1" cloudfolio rollback octocat config 1 --dry-run
+check "commits nothing" is 50 "$(newest)"
+check "rollback to what is there already" both 0 already cloudfolio rollback octocat config 50
+check "rollback" both 0 "config 51 has the contents of config 1" cloudfolio rollback octocat config 1
+check "is a new version" is 51 "$(newest)"
 check "with the old bytes" cmp <(cloudfolio cat octocat config) <(cloudfolio cat octocat config 1)
-check "gc --dry-run says what it would delete" is 8 "$(cloudfolio gc octocat --dry-run --json | jq '[.datasets[].markers] | add')"
-check "and deletes nothing" exits 0 cloudfolio cat octocat config 1
+check "gc --dry-run says what it would delete" is 18 "$(cloudfolio gc octocat --dry-run --json | jq '[.datasets[].markers] | add')"
+check "and deletes nothing" exits 0 cloudfolio cat octocat config 2
 check "gc --keep 100 deletes nothing" is 0 "$(cloudfolio gc octocat --keep 100 --json | jq '[.datasets[].markers] | add')"
 check "gc" exits 0 cloudfolio gc octocat config
-check "makes one version" is 42 "$(newest)"
-check "keeps 32 behind the one it read" is "9 34" "$(cloudfolio log octocat config --json --limit 100 | jq -r '"\(.versions[-1].version) \(.versions | length)"')"
+check "makes one version" is 52 "$(newest)"
+check "keeps 32 behind the one it read" is "19 34" "$(cloudfolio log octocat config --json --limit 100 | jq -r '"\(.versions[-1].version) \(.versions | length)"')"
 check "and the contents" is true "$(cloudfolio cat octocat config | jq .enabled)"
 check "the floor is marked" both 0 floor cloudfolio log octocat config --limit 100
-check "a version below it is gone" exits 65 cloudfolio cat octocat config 8
-check "and can't be restored" exits 65 cloudfolio rollback octocat config 8
+check "a version below it is gone" exits 65 cloudfolio cat octocat config 18
+check "and can't be restored" exits 65 cloudfolio rollback octocat config 18
 check "another gc makes no version" exits 0 cloudfolio gc octocat config
-check "of a dataset at rest" is 42 "$(newest)"
+check "of a dataset at rest" is 52 "$(newest)"
 check "all is clean" both 0 "clean: " cloudfolio verify
 rollbacks_race() {
     local pids=() pid
-    for i in 10 11 12 13; do
+    for i in 20 21 22 23; do
         cloudfolio rollback octocat config $i >/dev/null 2>"$WORK/err" &
         pids+=($!)
     done
@@ -167,6 +167,58 @@ rollbacks_race() {
     exits 0 cloudfolio verify octocat config
 }
 check "4 rollbacks at once leave one chain" rollbacks_race
+
+# --- run: with scripts in place of the jobs ---------------------------------------------------------
+mkdir "$WORK/bin"
+cp "$BUILD/cloudfolio" "$WORK/bin/cloudfolio"
+# job NAME SCRIPT
+job() {
+    printf '#!/bin/bash\necho "%s $*" >>"%s/jobs"\n%s\n' "$1" "$WORK" "$2" >"$WORK/bin/cloudfolio-$1"
+    chmod 755 "$WORK/bin/cloudfolio-$1"
+}
+ran() { cut -d ' ' -f 1 "$WORK/jobs" 2>/dev/null | paste -s -d ' '; }
+run_in_order() {
+    job sync 'echo noise' && job orchestrate true && job train true
+    CLOUDFOLIO_ALL=1 CLOUDFOLIO_TENANT=racer CLOUDFOLIO_EVENT=x exits 0 "$WORK/bin/cloudfolio" run Octocat --force --json || return 1
+    is "sync orchestrate train" "$(ran)" && is "sync --store $CLOUDFOLIO_STORE --tenant octocat --force" "$(head -n 1 "$WORK/jobs")" &&
+        is "3 0" "$(jq -r '"\(.jobs | length) \(.exit_status)"' "$WORK/out")"
+}
+check "run starts the three jobs in order" run_in_order
+run_stops() {
+    rm -f "$WORK/jobs"
+    job orchestrate 'exit 69'
+    exits 69 "$WORK/bin/cloudfolio" run octocat && is "sync orchestrate" "$(ran)"
+}
+check "and stops at the first that fails, with its status" run_stops
+run_crash() {
+    job orchestrate 'ulimit -c 0; kill -SEGV $$'
+    exits 70 "$WORK/bin/cloudfolio" run octocat && job orchestrate 'kill -KILL $$' && exits 75 "$WORK/bin/cloudfolio" run octocat
+}
+check "a job that crashes is a bug, one that was killed can be repeated" run_crash
+run_signal() {
+    local pid status=0
+    rm -f "$WORK/jobs"
+    # shellcheck disable=SC2016 # the script's own
+    job orchestrate 'trap "exit 75" TERM; for i in $(seq 100); do sleep 0.1; done'
+    "$WORK/bin/cloudfolio" run octocat >"$WORK/out" 2>"$WORK/err" &
+    pid=$!
+    for _ in $(seq 100); do
+        [ "$(ran)" = "sync orchestrate" ] && break
+        sleep 0.1
+    done
+    sleep 0.2
+    kill -TERM $pid
+    wait $pid || status=$?
+    is "75 sync orchestrate" "$status $(ran)"
+}
+check "a signal is passed on to the job" run_signal
+run_missing() {
+    rm "$WORK/bin/cloudfolio-train"
+    job orchestrate true
+    PATH=/usr/bin:/bin both 78 "cloudfolio-train is neither" "$WORK/bin/cloudfolio" run octocat
+}
+check "a job that isn't there" run_missing
+check "run for a bad name" exits 64 "$WORK/bin/cloudfolio" run a--b
 
 # --- export -----------------------------------------------------------------------------------------
 exported() {
@@ -228,7 +280,11 @@ altered_blob() {
     exits 65 cloudfolio cat octocat config $root_version && says "${blob##*/}" && both 65 "altered" cloudfolio verify octocat
 }
 check "an altered blob" damaged "$blob" altered_blob
+enabled() { cloudfolio cat octocat config "$@" | jq .enabled; }
 missing_blob() {
+    if [ "$(enabled $root_version)" = "$(enabled)" ]; then # a rollback must have something to do
+        if [ "$(enabled)" = true ]; then cloudfolio tenant disable octocat; else cloudfolio tenant add octocat; fi
+    fi
     rm "$blob"
     both 65 "missing" cloudfolio verify octocat && exits 65 cloudfolio rollback octocat config $root_version
 }
