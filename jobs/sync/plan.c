@@ -146,7 +146,9 @@ bool sync_plan_is_outage(const struct sync_plan *plan, const struct sync_changes
         wanted += plan->items[i].action == SYNC_FETCH;
         down += plan->items[i].unavailable;
     }
-    return down && down == wanted && !changes->removed && changes->added + changes->changed <= down;
+    bool nothing_else = !changes->removed && changes->added + changes->changed <= down;
+    return down && down == wanted &&
+           (nothing_else || !plan->previous->login || down >= SYNC_OUTAGE);
 }
 
 bool sync_changes_count(const struct cf_repos *previous, const struct cf_repos *now,

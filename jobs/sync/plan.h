@@ -50,8 +50,10 @@ size_t sync_plan_count(const struct sync_plan *plan, enum sync_action action);
  * (failed). Repositories that the listing doesn't have are left out, unless it was partial. */
 void sync_plan_result(const struct sync_plan *plan, struct cf_repos *out);
 
-/* True when nothing could be fetched because GitHub was down, and nothing else has changed: there
- * is nothing worth a version. */
+/* True when nothing that was wanted could be fetched because GitHub was down, and there is nothing
+ * worth a version: nothing else has changed, or this would be the first, or so many were wanted
+ * that it wasn't about one of them. */
+#define SYNC_OUTAGE 8
 bool sync_plan_is_outage(const struct sync_plan *plan, const struct sync_changes *changes);
 
 /* Counts, and tells whether a new version is needed: another list of ids, or another fingerprint or

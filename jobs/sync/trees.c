@@ -121,7 +121,9 @@ int sync_tree_read(const json_t *answer, const char *tree, bool root_only,
 struct trees {
     struct sync_github *github;
     struct sync_plan *plan;
-    size_t next; /* the first item that wasn't looked at yet */
+    size_t next;        /* the first item that wasn't looked at yet */
+    size_t answered;    /* requests that GitHub answered, in whatever way */
+    size_t unavailable; /* requests that it didn't */
     int rc;
     struct cf_error *err;
 };
@@ -142,6 +144,12 @@ static void request_tree(struct tree_get *one)
     free(path);
 }
 
+static void set_unavailable(struct sync_item *item)
+{
+    item->unavailable = true;
+    item->reason = "unavailable";
+}
+
 static void start_next(struct tree_get *one)
 {
     struct trees *trees = one->trees;
@@ -149,11 +157,16 @@ static void start_next(struct tree_get *one)
     one->root_only = false;
     while (!trees->rc && trees->next < trees->plan->count) {
         struct sync_item *item = &trees->plan->items[trees->next++];
-        if (item->action == SYNC_FETCH) {
-            one->item = item;
-            request_tree(one);
-            return;
+        if (item->action != SYNC_FETCH) {
+            continue;
         }
+        if (!trees->answered && trees->unavailable >= SYNC_OUTAGE) {
+            set_unavailable(item); /* GitHub is down: that needn't be found out for each of them */
+            continue;
+        }
+        one->item = item;
+        request_tree(one);
+        return;
     }
 }
 
@@ -168,8 +181,11 @@ static void give_up(struct tree_get *one)
         }
         return;
     }
-    item->unavailable = get->rc == CF_EUNAVAILABLE;
-    item->reason = get->reason ? get->reason : item->unavailable ? "unavailable" : "bad_answer";
+    if (get->rc == CF_EUNAVAILABLE) {
+        set_unavailable(item);
+    } else {
+        item->reason = get->reason ? get->reason : "bad_answer";
+    }
     cf_log_error(CF_WARN, "tree_failed", &get->error);
 }
 
@@ -177,6 +193,11 @@ static void tree_done(struct sync_get *get)
 {
     struct tree_get *one = get->context;
     struct sync_item *item = one->item;
+    if (get->rc == CF_EUNAVAILABLE) {
+        one->trees->unavailable++;
+    } else {
+        one->trees->answered++;
+    }
     if (!get->rc) {
         get->rc = sync_tree_read(get->document, item->repository.tree, one->root_only,
                                  &item->content, &get->error);

@@ -22,10 +22,10 @@ static const struct {
     {451, "", "{'block': {'reason': 'dmca'}}", CF_EDATA, "legal"},
     {301, "Location: /repositories/1\r\n", "{}", CF_EDATA, "moved"},
     {422, "", "{}", CF_EDATA, "refused"},
-    {403, "", "{'message': 'Repository access blocked', 'block': {'reason': 'tos'}}", CF_EDATA,
+    {403, "", "{'message': 'Repository access blocked', 'block': {'reason': 'tos'}}", CF_EDENIED,
      "blocked"},
-    {403, "", "{'message': 'Resource not accessible'}", CF_EDATA, "forbidden"},
-    {403, "", "not JSON", CF_EDATA, "forbidden"},
+    {403, "", "{'message': 'Resource not accessible'}", CF_EDENIED, "forbidden"},
+    {403, "", "not JSON", CF_EDENIED, "forbidden"},
     {403, "X-GitHub-SSO: required; url=https://x\r\n", "{}", CF_EDENIED, NULL},
     {403, "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 1700000000\r\n", "{}", CF_ERETRY, NULL},
     {403, "x-ratelimit-remaining: 9\r\nRetry-After: 60\r\n", "{}", CF_ERETRY, NULL},
@@ -34,6 +34,7 @@ static const struct {
      "rate-limits-for-the-rest-api#about-secondary-rate-limits'}",
      CF_ERETRY, NULL},
     {429, "", "", CF_ERETRY, NULL},
+    {429, "x-ratelimit-remaining: 9\r\nx-ratelimit-reset: 1800000000\r\n", "", CF_ERETRY, NULL},
     {500, "", "", CF_EUNAVAILABLE, NULL},
     {502, "", "<html>", CF_EUNAVAILABLE, NULL},
 };
@@ -60,6 +61,7 @@ START_TEST(statuses)
     if (strstr(answers[_i].headers, "1700000000")) {
         ck_assert_ptr_nonnull(strstr(err.message, "2023-11-14T22:13:20"));
     }
+    ck_assert_ptr_null(strstr(err.message, "2027")); /* the reset of a limit that isn't used up */
     cf_http_request_release(&answer);
     free(body);
 }

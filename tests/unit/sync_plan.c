@@ -293,6 +293,14 @@ START_TEST(an_outage_is_no_version)
     plan.items[0].unavailable = true;
     (void)finish();
     ck_assert(!sync_plan_is_outage(&plan, &changes)); /* something else is worth one */
+    cf_repos_release(&previous);
+    json_t *empty = repo(2, "two", '2');
+    (void)json_object_set_new(empty, "defaultBranchRef", json_null());
+    plan_for(fixture_page(repo(1, "one", '9'), empty, NULL), false);
+    plan.items[0].reason = "unavailable";
+    plan.items[0].unavailable = true;
+    (void)finish();
+    ck_assert(sync_plan_is_outage(&plan, &changes)); /* but not a first one */
 }
 END_TEST
 

@@ -85,6 +85,8 @@ static void run_with(const struct net_step *script, size_t count, bool force, st
     struct cf_run run = {.store = store,
                          .tenant = "octocat",
                          .config = {.login = "octocat", .enabled = true},
+                         .config_version = 1,
+                         .config_sha256 = A "aaaaaaaaaaaaaaaaaaaaaaaa",
                          .producer = {"sync", "build", "run"},
                          .force = force,
                          .stop = &stop};
