@@ -101,6 +101,20 @@ static void writer_below_floor(struct schedule *s)
     expect_version(again, 8);
 }
 
+/* "412, the same bytes" says that the marker is ours, not that it is on the chain. */
+static void writer_below_floor_answer_lost(struct schedule *s)
+{
+    struct actor *w = add_writer(s, "writer");
+    commit_others(s, 2);
+    schedule_until(w, CF_OP_PUT_NEW, "/v/");
+    commit_others(s, 4);
+    collect_others(s);
+    schedule_step(w, FATE_LOST);
+    schedule_finish(w);
+    expect_orphans(s, 1);
+    expect(w, CF_ECONFLICT);
+}
+
 /* The marker was on the chain when it was created; what came later doesn't take that back. */
 static void writer_before_check(struct schedule *s)
 {
@@ -387,6 +401,43 @@ static void verify_during_collection(struct schedule *s)
     expect(a, 0);
 }
 
+/* It can't know whether what it misses was collected: that is no finding. */
+static void verify_without_answer(struct schedule *s)
+{
+    struct actor *a = schedule_add(s, "verify", actor_verify, 1, false);
+    char key[CF_KEY_MAX];
+    commit_others(s, 5);
+    cf_dataset_marker_key(&s->truth.plain, 4, key);
+    schedule_until(a, CF_OP_GET, key);
+    commit_others(s, 4);
+    collect_others(s);
+    while (!a->ended) {
+        schedule_step(a, a->pending->max_keys == 1 ? FATE_REFUSED : FATE_DONE);
+    }
+    expect(a, CF_EUNAVAILABLE);
+}
+
+/* Version 4 was listed; then it was collected, and created again with other bytes. */
+static void verify_meets_resurrected(struct schedule *s)
+{
+    struct actor *a = schedule_add(s, "verify", actor_verify, 1, false);
+    struct actor *w = add_writer(s, "writer");
+    char key[CF_KEY_MAX];
+    commit_others(s, 3);
+    schedule_until(w, CF_OP_PUT_NEW, "/v/");
+    commit_others(s, 2);
+    cf_dataset_marker_key(&s->truth.plain, 4, key);
+    schedule_until(a, CF_OP_GET, key);
+    commit_others(s, 3);
+    collect_others(s);
+    schedule_step(w, FATE_DONE);
+    expect_orphans(s, 1);
+    schedule_finish(a);
+    expect(a, 0);
+    schedule_finish(w);
+    expect(w, CF_ECONFLICT);
+}
+
 /* --- all of them --------------------------------------------------------------------------------
  */
 
@@ -396,6 +447,7 @@ static const struct {
 } orders[] = {
     {"a writer stalled before its marker loses the race", writer_loses_race},
     {"a writer stalled until the floor has passed it is told so", writer_below_floor},
+    {"also when the answer to its marker is lost", writer_below_floor_answer_lost},
     {"a writer stalled after its marker keeps its version", writer_before_check},
     {"a writer between LIST and GET resolves again", writer_between_list_and_get},
     {"a reader doesn't take a marker that was created again", reader_meets_resurrected},
@@ -417,6 +469,8 @@ static const struct {
     {"a collector dies before its deletes", collector_dies_before_deletes},
     {"an idle dataset comes to rest", idle_dataset_rests},
     {"verify during a collection reports no loss", verify_during_collection},
+    {"verify without answers reports no loss", verify_without_answer},
+    {"verify meets a marker that was created again", verify_meets_resurrected},
 };
 
 unsigned orders_run(unsigned first, unsigned *failed)

@@ -48,8 +48,11 @@ static struct actor *choose(struct schedule *s)
         return NULL;
     }
     struct actor *chosen = able[schedule_random(s, count)];
-    if (count > 1 && schedule_random(s, 1000) < s->stall_rate) {
-        chosen->stalled = s->truth.newest + 1 + schedule_random(s, s->truth.keep + 5);
+    /* Before its marker is where a stall matters most: long enough for the floor to pass it. */
+    unsigned rate = chosen->pending && chosen->pending->kind == CF_OP_PUT_NEW ? 4 * s->stall_rate
+                                                                              : s->stall_rate;
+    if (count > 1 && schedule_random(s, 1000) < rate) {
+        chosen->stalled = s->truth.newest + 1 + schedule_random(s, 2 * s->truth.keep + 6);
         s->stalls++;
         return choose(s);
     }
