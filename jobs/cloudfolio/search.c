@@ -98,13 +98,13 @@ static void print_hit(struct tool *tool, size_t rank, const struct cf_hit *hit, 
     tool_print(tool, "%s%3zu  ", rank > 1 ? "\n" : "", rank);
     tool_bold(tool, hit->project);
     tool_print(tool, "  %.3f\n", hit->score);
-    if (*hit->path || *hit->heading) {
-        tool_print(tool, "     ");
-        tool_text(tool, *hit->path ? hit->path : "metadata");
-        tool_print(tool, "%s", *hit->heading ? " › " : "");
+    tool_print(tool, "     ");
+    tool_text(tool, *hit->path ? hit->path : "description, topics and languages");
+    if (*hit->path && *hit->heading) {
+        tool_print(tool, " › ");
         tool_text(tool, hit->heading);
-        tool_print(tool, "\n");
     }
+    tool_print(tool, "\n");
     if (*hit->passage) {
         tool_print(tool, "     ");
         tool_excerpt(hit->passage, words, EXCERPT_WIDTH, tool->terminal, &tool->out);

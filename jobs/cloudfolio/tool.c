@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/utf8.h"
 #include "common/contract/collect.h"
+#include "common/contract/root.h"
 #include "common/job/job.h"
 #include "jobs/cloudfolio/names.h"
 #include "jobs/cloudfolio/table.h"
@@ -309,24 +310,26 @@ int tool_main(const struct tool_command *commands, int argc, char **argv)
 const char *const tool_datasets[] = {"config",      "repos",      "bundle", "request",
                                      "request-gpu", "checkpoint", "model",  NULL};
 
+/* Opens a place that must be a store already: nothing is created in one that was mistyped. */
+static int open_existing(struct tool *tool, struct cf_error *err)
+{
+    struct cf_buf text = CF_BUF_INIT;
+    int rc = cf_store_open(tool->store_url, &tool->store, err);
+    rc = rc ? rc : cf_store_get(tool->store, "cloudfolio.json", &text, err);
+    cf_buf_release(&text);
+    if (rc == CF_ENOTFOUND) {
+        rc = cf_error_set(err, rc,
+                          "there is no CloudFolio store at %s; cloudfolio tenant add LOGIN makes "
+                          "one",
+                          cf_store_url(tool->store));
+    }
+    return rc ? rc : cf_root_check(tool->store, err);
+}
+
 int tool_open(struct tool *tool, enum tool_access access, struct cf_error *err)
 {
     if (access == TOOL_EXISTING && tool->store_url && *tool->store_url) {
-        struct cf_store *store = NULL;
-        struct cf_buf text = CF_BUF_INIT;
-        int rc = cf_store_open(tool->store_url, &store, err);
-        rc = rc ? rc : cf_store_get(store, "cloudfolio.json", &text, err);
-        cf_buf_release(&text);
-        cf_store_free(store);
-        if (rc == CF_ENOTFOUND) {
-            return cf_error_set(err, rc,
-                                "there is no CloudFolio store at %s; cloudfolio tenant add LOGIN "
-                                "makes one",
-                                tool->store_url);
-        }
-        if (rc) {
-            return rc;
-        }
+        return open_existing(tool, err);
     }
     return cf_job_open_store(tool->store_url, &tool->store, err);
 }
