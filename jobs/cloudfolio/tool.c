@@ -315,7 +315,10 @@ static int open_existing(struct tool *tool, struct cf_error *err)
 {
     struct cf_buf text = CF_BUF_INIT;
     int rc = cf_store_open(tool->store_url, &tool->store, err);
-    rc = rc ? rc : cf_store_get(tool->store, "cloudfolio.json", &text, err);
+    if (rc) {
+        return rc;
+    }
+    rc = cf_store_get(tool->store, "cloudfolio.json", &text, err);
     cf_buf_release(&text);
     if (rc == CF_ENOTFOUND) {
         rc = cf_error_set(err, rc,
