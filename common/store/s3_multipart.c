@@ -1,10 +1,11 @@
-/* PUT of a large object in parts, one after the other: so an attempt that fails costs a part and
- * not the whole. The object appears when the last request succeeds; whatever fails before that is
- * cleaned up with an abort. What a process that died left behind holds space but has no name: the
- * bucket's lifecycle rule for incomplete uploads removes it.
+/* PUT of a large object in parts: an attempt that fails costs a part and not the whole. Parts go up
+ * side by side when the bytes can be had in any order, else one after the other. The object appears
+ * when the last request succeeds; whatever fails before that is cleaned up with an abort. What a
+ * process that died left behind holds space but has no name: the bucket's lifecycle rule for
+ * incomplete uploads removes it.
  *
- * Each part's hash goes into its signature, so a source is read twice: once for the hashes, once to
- * send. No part is ever held in memory. */
+ * Each part's hash goes into its signature, so a source is read twice: no part is ever held in
+ * memory. A source that can only be read in order is hashed as a whole first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,29 +16,40 @@
 #include "common/store/s3_xml.h"
 #include "common/store/stream.h"
 
-enum { MOST_PARTS = 10000, DISCARD = 65536 };
+enum { MOST_PARTS = 10000, PIECE = 65536, LANES = 4 };
 static const uint64_t MIB = (uint64_t)1 << 20;
 static const int64_t PART_MS = 3600 * 1000LL;
 static const int64_t JOINING_MS = 300 * 1000LL; /* the store may say nothing while it joins parts */
 
 struct part {
-    char sha256[CF_SHA256_HEX];
+    char sha256[CF_SHA256_HEX]; /* "" until it is known */
     char etag[CF_ETAG_MAX];
+};
+
+/* One part on its way. */
+struct lane {
+    struct upload *upload;
+    struct cf_s3_call call;
+    struct cf_http_source source;
+    size_t index;
+    uint64_t first, end; /* the part's bytes */
+    uint64_t at;         /* the next one to be sent */
 };
 
 struct upload {
     struct cf_s3 *s3;
     struct cf_op *op;
-    struct cf_s3_call call;
+    struct cf_s3_call call; /* of the requests before and after the parts */
     char id[CF_S3_UPLOAD_ID_MAX];
     uint64_t size;
     uint64_t part_size;
     struct part *parts;
     size_t count;
-
-    /* The part that is being sent */
-    uint64_t first, end;
-    uint64_t at; /* where the source stands */
+    size_t next;     /* the next part to be started */
+    uint64_t stands; /* where a source that is read in order stands */
+    int (*read)(struct lane *lane, void *data, size_t size, size_t *got);
+    struct lane lanes[LANES];
+    int rc; /* of the first part that failed */
 };
 
 static uint64_t part_size_for(uint64_t size)
@@ -45,6 +57,62 @@ static uint64_t part_size_for(uint64_t size)
     uint64_t least = (size + MOST_PARTS - 1) / MOST_PARTS;
     least = (least + MIB - 1) / MIB * MIB;
     return least > CF_S3_PART ? least : CF_S3_PART;
+}
+
+/* --- bytes --------------------------------------------------------------------------------------
+ */
+
+/* A source can only go back to its beginning: what lies before the part is read and dropped. */
+static int seek_in_order(struct upload *upload, uint64_t to)
+{
+    const struct cf_source *source = upload->op->source;
+    char dropped[PIECE];
+    int rc = 0;
+    if (upload->stands > to) {
+        rc = source->rewind(source->context);
+        upload->stands = 0;
+    }
+    while (!rc && upload->stands < to) {
+        uint64_t left = to - upload->stands;
+        size_t got = 0;
+        rc = source->read(source->context, dropped, left < PIECE ? (size_t)left : PIECE, &got);
+        upload->stands += got;
+        rc = rc || got ? rc : CF_EINTERNAL;
+    }
+    return rc;
+}
+
+static int read_in_order(struct lane *lane, void *data, size_t size, size_t *got)
+{
+    struct upload *upload = lane->upload;
+    const struct cf_source *source = upload->op->source;
+    int rc = seek_in_order(upload, lane->at);
+    rc = rc ? rc : source->read(source->context, data, size, got);
+    upload->stands += rc ? 0 : *got;
+    return rc;
+}
+
+static int read_anywhere(struct lane *lane, void *data, size_t size, size_t *got)
+{
+    const struct cf_source *source = lane->upload->op->source;
+    return source->read_at(source->context, lane->at, data, size, got);
+}
+
+static int read_lane(void *context, void *data, size_t size, size_t *got)
+{
+    struct lane *lane = context;
+    uint64_t left = lane->end - lane->at;
+    *got = 0;
+    int rc = left ? lane->upload->read(lane, data, left < size ? (size_t)left : size, got) : 0;
+    lane->at += *got;
+    return rc;
+}
+
+static int rewind_lane(void *context)
+{
+    struct lane *lane = context;
+    lane->at = lane->first;
+    return 0;
 }
 
 /* --- hashes -------------------------------------------------------------------------------------
@@ -78,7 +146,8 @@ static int hash_piece(void *context, const void *data, size_t length)
     return 0;
 }
 
-static int hash_parts(struct upload *upload)
+/* All parts in one pass, for a source that can only be read in order. */
+static int hash_all(struct upload *upload)
 {
     struct hashing h = {.upload = upload};
     char unused[CF_SHA256_HEX];
@@ -86,52 +155,120 @@ static int hash_parts(struct upload *upload)
     if (h.hash) {
         cf_sha256_final(h.hash, unused);
     }
-    upload->at = upload->size;
+    upload->stands = upload->size;
     return rc;
 }
 
-/* --- a part's bytes -----------------------------------------------------------------------------
+static int hash_lane(struct lane *lane, char out[CF_SHA256_HEX])
+{
+    struct cf_sha256 *hash = cf_sha256_new();
+    char piece[PIECE];
+    size_t got = 1;
+    int rc = rewind_lane(lane);
+    while (!rc && got) {
+        rc = read_lane(lane, piece, sizeof(piece), &got);
+        cf_sha256_update(hash, piece, rc ? 0 : got);
+    }
+    cf_sha256_final(hash, out);
+    rc = rc || lane->at == lane->end ? rc : CF_EINTERNAL;
+    return rc ? rc : rewind_lane(lane);
+}
+
+/* --- parts --------------------------------------------------------------------------------------
  */
 
-static int read_part(void *context, void *data, size_t size, size_t *got)
+static int attach_part(struct lane *lane)
 {
-    struct upload *upload = context;
-    uint64_t left = upload->end - upload->at;
-    *got = 0;
-    if (!left) {
+    struct upload *upload = lane->upload;
+    struct cf_s3_call *call = &lane->call;
+    struct part *part = &upload->parts[lane->index];
+    uint64_t length = lane->end - lane->first;
+    if (!upload->op->source) {
+        cf_s3_call_body(call, (const char *)upload->op->data + lane->first, (size_t)length);
         return 0;
     }
-    const struct cf_source *source = upload->op->source;
-    int rc = source->read(source->context, data, left < size ? (size_t)left : size, got);
-    upload->at += *got;
+    int rc = *part->sha256 ? rewind_lane(lane) : hash_lane(lane, part->sha256);
+    (void)snprintf(call->payload, sizeof(call->payload), "%s", part->sha256);
+    lane->source = (struct cf_http_source){
+        .read = read_lane, .rewind = rewind_lane, .context = lane, .size = length};
+    call->http.source = &lane->source;
     return rc;
 }
 
-/* A source can only go back to its beginning: what lies before the part is read and dropped. */
-static int rewind_part(void *context)
+static void fail(struct upload *upload, int rc, const struct cf_error *error)
 {
-    struct upload *upload = context;
-    const struct cf_source *source = upload->op->source;
-    char dropped[DISCARD];
-    int rc = 0;
-    if (upload->at != upload->first) {
-        rc = source->rewind(source->context);
-        upload->at = 0;
+    if (!upload->rc) {
+        upload->rc = rc;
+        upload->op->error = *error;
     }
-    while (!rc && upload->at < upload->first) {
-        uint64_t left = upload->first - upload->at;
-        size_t got = 0;
-        rc = source->read(source->context, dropped,
-                          left < sizeof(dropped) ? (size_t)left : sizeof(dropped), &got);
-        upload->at += got;
-        if (!rc && !got) {
-            rc = CF_EINTERNAL;
-        }
-    }
-    return rc;
 }
 
-/* --- requests -----------------------------------------------------------------------------------
+static void start_part(struct lane *lane)
+{
+    struct upload *upload = lane->upload;
+    struct cf_s3_call *call = &lane->call;
+    char number[24];
+    if (upload->rc || upload->next == upload->count) {
+        return;
+    }
+    lane->index = upload->next++;
+    lane->first = lane->index * upload->part_size;
+    lane->end = lane->first + upload->part_size;
+    lane->end = lane->end < upload->size ? lane->end : upload->size;
+    (void)snprintf(number, sizeof(number), "%zu", lane->index + 1);
+    struct cf_sigv4_pair pairs[] = {{"partNumber", number}, {"uploadId", upload->id}};
+    cf_s3_call_begin(call, "PUT", upload->op->key, pairs, 2);
+    call->http.total_ms = PART_MS;
+    int rc = attach_part(lane);
+    if (rc) {
+        struct cf_error error;
+        (void)cf_error_set(&error, rc, "the source fails at part %zu", lane->index + 1);
+        fail(upload, rc, &error);
+        return;
+    }
+    cf_s3_call_start(call);
+}
+
+static void part_ended(struct cf_s3_call *call)
+{
+    struct lane *lane = call->context;
+    struct cf_error error = call->error;
+    char value[CF_ETAG_MAX + 8];
+    if (!error.code && (!cf_http_header(&call->http, "ETag", value, sizeof(value)) ||
+                        !cf_s3_etag(value, lane->upload->parts[lane->index].etag))) {
+        (void)cf_error_set(&error, CF_EUNAVAILABLE, "the answer to a part has no usable ETag");
+    }
+    if (error.code) {
+        fail(lane->upload, error.code, &error);
+    } else {
+        start_part(lane);
+    }
+}
+
+static int send_parts(struct upload *upload)
+{
+    const struct cf_source *source = upload->op->source;
+    bool in_order = source && !source->read_at;
+    upload->read = in_order ? read_in_order : read_anywhere;
+    for (size_t i = 0; i < (in_order ? 1 : LANES); i++) {
+        struct lane *lane = &upload->lanes[i];
+        lane->upload = upload;
+        lane->call = (struct cf_s3_call){.s3 = upload->s3,
+                                         .operation = "put",
+                                         .key = upload->op->key,
+                                         .permission = "s3:PutObject",
+                                         .context = lane,
+                                         .then = part_ended};
+        start_part(lane);
+    }
+    cf_http_wait(upload->s3->http);
+    for (size_t i = 0; i < LANES; i++) {
+        cf_s3_call_release(&upload->lanes[i].call);
+    }
+    return upload->rc;
+}
+
+/* --- before and after ---------------------------------------------------------------------------
  */
 
 static int failed(struct upload *upload)
@@ -153,44 +290,6 @@ static int begin(struct upload *upload)
     }
     return cf_s3_xml_upload(call->http.answer.data, call->http.answer.length, upload->id,
                             &op->error);
-}
-
-static int send_part(struct upload *upload, size_t index)
-{
-    struct cf_s3_call *call = &upload->call;
-    struct cf_op *op = upload->op;
-    struct cf_http_source source = {.read = read_part, .rewind = rewind_part, .context = upload};
-    char number[24];
-    char value[CF_ETAG_MAX + 8];
-    struct part *part = &upload->parts[index];
-    upload->first = index * upload->part_size;
-    upload->end = upload->first + upload->part_size;
-    upload->end = upload->end < upload->size ? upload->end : upload->size;
-    source.size = upload->end - upload->first;
-    (void)snprintf(number, sizeof(number), "%zu", index + 1);
-    struct cf_sigv4_pair pairs[] = {{"partNumber", number}, {"uploadId", upload->id}};
-    cf_s3_call_begin(call, "PUT", op->key, pairs, 2);
-    (void)snprintf(call->payload, sizeof(call->payload), "%s", part->sha256);
-    call->http.total_ms = PART_MS;
-    if (op->source) {
-        int rc = rewind_part(upload);
-        if (rc) {
-            return cf_error_set(&op->error, rc, "the source can't go back to byte %llu",
-                                (unsigned long long)upload->first);
-        }
-        call->http.source = &source;
-    } else {
-        call->http.body = (const char *)op->data + upload->first;
-        call->http.body_length = (size_t)source.size;
-    }
-    if (cf_s3_call_run(call)) {
-        return failed(upload);
-    }
-    if (!cf_http_header(&call->http, "ETag", value, sizeof(value)) ||
-        !cf_s3_etag(value, part->etag)) {
-        return cf_error_set(&op->error, CF_EUNAVAILABLE, "the answer to a part has no usable ETag");
-    }
-    return 0;
 }
 
 /* The status was sent before the parts were joined: an error may follow in the body. */
@@ -261,32 +360,38 @@ static void abort_upload(struct upload *upload)
     }
 }
 
+static int upload_all(struct upload *upload)
+{
+    bool in_order = upload->op->source && !upload->op->source->read_at;
+    int rc = in_order ? hash_all(upload) : 0;
+    rc = rc ? rc : begin(upload);
+    rc = rc ? rc : send_parts(upload);
+    return rc ? rc : complete(upload);
+}
+
 void cf_s3_put_parts(struct cf_s3 *s3, struct cf_op *op)
 {
-    struct upload upload = {.s3 = s3, .op = op};
-    upload.call = (struct cf_s3_call){.s3 = s3,
-                                      .operation = "put",
-                                      .key = op->key,
-                                      .permission = "s3:PutObject",
-                                      .context = &upload};
-    upload.size = op->source ? op->source->size : op->length;
-    upload.part_size = part_size_for(upload.size);
-    upload.count = (size_t)((upload.size + upload.part_size - 1) / upload.part_size);
-    upload.parts = cf_calloc(upload.count, sizeof(*upload.parts));
-    int rc = hash_parts(&upload);
-    rc = rc ? rc : begin(&upload);
-    for (size_t i = 0; !rc && i < upload.count; i++) {
-        rc = send_part(&upload, i);
-    }
-    rc = rc ? rc : complete(&upload);
-    op->rc = rc;
-    if (rc) {
+    struct upload *upload = cf_calloc(1, sizeof(*upload));
+    upload->s3 = s3;
+    upload->op = op;
+    upload->call = (struct cf_s3_call){.s3 = s3,
+                                       .operation = "put",
+                                       .key = op->key,
+                                       .permission = "s3:PutObject",
+                                       .context = upload};
+    upload->size = op->source ? op->source->size : op->length;
+    upload->part_size = part_size_for(upload->size);
+    upload->count = (size_t)((upload->size + upload->part_size - 1) / upload->part_size);
+    upload->parts = cf_calloc(upload->count, sizeof(*upload->parts));
+    op->rc = upload_all(upload);
+    if (op->rc) {
         (void)snprintf(op->error.operation, sizeof(op->error.operation), "put");
         (void)snprintf(op->error.key, sizeof(op->error.key), "%s", op->key);
-        if (*upload.id) {
-            abort_upload(&upload);
+        if (*upload->id) {
+            abort_upload(upload);
         }
     }
-    cf_s3_call_release(&upload.call);
-    free(upload.parts);
+    cf_s3_call_release(&upload->call);
+    free(upload->parts);
+    free(upload);
 }

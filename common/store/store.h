@@ -45,6 +45,9 @@ struct cf_source {
     int (*rewind)(void *context);
     void *context;
     uint64_t size;
+    /* As read, but from any place, leaving read's alone: parts of a large object can then go up
+     * side by side. NULL: they go up one after the other. */
+    int (*read_at)(void *context, uint64_t offset, void *data, size_t size, size_t *got);
 };
 
 /* Where a streamed GET goes. write takes the next bytes; restart says that an attempt is repeated

@@ -106,6 +106,10 @@ osd_class_update_on_start = false
 [client.rgw.a]
 rgw_data = $DIR/rgw
 rgw_frontends = beast endpoint=127.0.0.1:$RGW
+# What was deleted gives its memory back within seconds instead of hours.
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
+rgw_gc_processor_max_time = 5
 CONF
 }
 
