@@ -219,6 +219,11 @@ static int run_tenant(const struct cf_job *job, const struct arguments *a, struc
         cf_log(CF_INFO, "skipped", CF_S("reason", "the tenant is disabled"), CF_END);
         return 0;
     }
+    if (rc == CF_ENOTFOUND && a->selection.all) {
+        /* Being added just now, or deleted: none of those that --all means. */
+        cf_log(CF_INFO, "skipped", CF_S("reason", err.message), CF_END);
+        return 0;
+    }
     rc = rc || a->dry_run ? rc : cf_run_record_put(store, &run.record, &err);
     if (!rc) {
         rc = attempt(job, &run, &err);
@@ -237,6 +242,7 @@ static int run_all(const struct cf_job *job, struct arguments *a, struct cf_erro
     int rc = cf_selection_check(&a->selection, job->event_datasets, err);
     rc = rc ? rc : cf_job_open_store(a->store, &store, err);
     rc = rc ? rc : cf_selection_resolve(&a->selection, store, err);
+    bool started = !rc;
     rc = rc || !job->start ? rc : job->start(stop, err);
     int status = 0;
     for (size_t i = 0; i < a->selection.tenants.count && !rc; i++) {
@@ -247,7 +253,7 @@ static int run_all(const struct cf_job *job, struct arguments *a, struct cf_erro
         }
     }
     cf_log_context(job->name, NULL, NULL);
-    if (job->finish) {
+    if (started && job->finish) {
         job->finish();
     }
     cf_store_free(store);

@@ -36,7 +36,8 @@ struct cf_job {
     const struct cf_option *options;   /* its own, or NULL */
     const char *notes;                 /* more text for --help, or NULL */
 
-    /* Once, before the first tenant, and after the last. May be NULL. */
+    /* Once, before the first tenant, and after the last; finish also after a start that failed, but
+     * not when the job was refused before it. May be NULL. */
     int (*start)(const volatile int *stop, struct cf_error *err);
     void (*finish)(void);
 
