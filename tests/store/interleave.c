@@ -229,6 +229,53 @@ void actor_verify(struct actor *a)
     }
 }
 
+/* --- others, for the directed orders -----------------------------------------------------------
+ */
+
+/* Versions committed by somebody else, without steps; each has payloads that the one before it
+ * doesn't have. */
+void commit_others(struct schedule *s, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct cf_marker made;
+        struct cf_error err;
+        unsigned payloads = s->truth.newest % 2 ? 0x3 : 0xc;
+        if (commit_payloads(s, &s->quiet.dataset, payloads, &made, &err)) {
+            truth_break(&s->truth, "another writer: %s", err.message);
+        } else {
+            truth_acknowledge(&s->truth, &made, payloads);
+        }
+        cf_marker_release(&made);
+    }
+}
+
+void collect_others(struct schedule *s)
+{
+    uint64_t before = s->truth.floor;
+    struct actor other = s->quiet;
+    other.rounds = 1;
+    actor_collector(&other);
+    if (other.rc || s->truth.floor <= before) {
+        truth_break(&s->truth, "another collector did not raise the floor");
+    }
+}
+
+void roll_back_others(struct schedule *s, uint64_t version)
+{
+    struct cf_marker parent = {0};
+    struct cf_marker target = {0};
+    struct cf_marker made = {0};
+    struct cf_error err = {0};
+    if (cf_dataset_newest(&s->quiet.dataset, &parent, &err) ||
+        cf_dataset_at(&s->quiet.dataset, version, &target, &err) ||
+        cf_commit_rollback(&s->quiet.dataset, &parent, &target, &producer, &made, &err)) {
+        truth_break(&s->truth, "another rollback: %s", err.message);
+    }
+    cf_marker_release(&parent);
+    cf_marker_release(&target);
+    cf_marker_release(&made);
+}
+
 /* --- seeds --------------------------------------------------------------------------------------
  */
 
@@ -242,12 +289,12 @@ static void add_actors(struct schedule *s)
     static const char *const writers[] = {"writer1", "writer2", "writer3"};
     static const char *const collectors[] = {"collector1", "collector2"};
     for (uint64_t i = 1 + schedule_random(s, 3); i > 0; i--) {
-        (void)schedule_add(s, writers[i - 1], actor_writer, 3 + (unsigned)schedule_random(s, 4),
+        (void)schedule_add(s, writers[i - 1], actor_writer, 4 + (unsigned)schedule_random(s, 6),
                            true);
     }
     for (uint64_t i = 1 + schedule_random(s, 2); i > 0; i--) {
         (void)schedule_add(s, collectors[i - 1], actor_collector,
-                           2 + (unsigned)schedule_random(s, 3), false);
+                           6 + (unsigned)schedule_random(s, 8), false);
     }
     if (schedule_random(s, 2)) {
         (void)schedule_add(s, "rollback", actor_rollback, 2, true);
@@ -266,12 +313,13 @@ static void add_actors(struct schedule *s)
 static bool run_seed(uint64_t seed, bool trace, struct totals *totals)
 {
     static const unsigned bursts[] = {0, 50, 80, 95};
+    static const uint64_t keeps[] = {1, 1, 2, 3};
     struct schedule s;
     struct cf_marker made;
     struct cf_error err;
     random_count = 0;
     schedule_init(&s, seed, 1, trace);
-    s.truth.keep = 1 + schedule_random(&s, 3);
+    s.truth.keep = keeps[schedule_random(&s, 4)];
     s.fault_rate = schedule_random(&s, 4) ? (unsigned)schedule_random(&s, 80) : 0;
     s.burst = bursts[schedule_random(&s, 4)];
     s.stall_rate = (unsigned)schedule_random(&s, 150);
@@ -348,6 +396,7 @@ int main(int argc, char **argv)
         }
         i++;
     }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)alarm(600); /* a run that hangs is a failure too */
     unsigned failed = 0;
     unsigned tests = one ? 0 : orders_run(1, &failed);

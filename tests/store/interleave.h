@@ -80,10 +80,11 @@ struct actor {
 
     struct cf_store *store; /* parks before each operation */
     struct cf_dataset dataset;
-    struct cf_op *pending; /* what it is parked before */
-    uint64_t resolved;     /* the version that its last LIST named */
-    uint64_t stalled;      /* not scheduled before the chain has reached this version */
-    bool crashed;          /* until the call into the library has come back */
+    struct cf_op *pending;  /* what it is parked before */
+    uint64_t resolved;      /* the version that its last LIST named */
+    uint64_t stalled;       /* not scheduled before the chain has reached this version, */
+    uint64_t stalled_floor; /* and the floor this one, unless nobody else can go on */
+    bool crashed;           /* until the call into the library has come back */
     bool started;
     bool ended;
     pthread_t thread;
@@ -117,6 +118,7 @@ struct schedule {
     unsigned stall_rate; /* of 1000 choices */
     sem_t main;
     struct actor *last;
+    struct actor *lagging; /* the one that waits for the floor to pass it */
     unsigned steps;
     unsigned fates[FATES];
     unsigned stalls;
@@ -148,6 +150,12 @@ void actor_collector(struct actor *a);
 void actor_reader(struct actor *a);
 void actor_pinned_reader(struct actor *a);
 void actor_verify(struct actor *a);
+
+/* Somebody else, without steps: commits that many versions, each with payloads that the one before
+ * doesn't have; raises the floor; commits the contents of an older version. */
+void commit_others(struct schedule *s, unsigned count);
+void collect_others(struct schedule *s);
+void roll_back_others(struct schedule *s, uint64_t version);
 
 /* --- directed orders: TAP lines; the number of tests, *failed counts those that failed ----------
  */

@@ -6,34 +6,6 @@
 
 #include "tests/store/interleave.h"
 
-/* Versions committed by somebody else, without steps; each has payloads that the one before it
- * doesn't have. */
-static void commit_others(struct schedule *s, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        struct cf_marker made;
-        struct cf_error err;
-        unsigned payloads = s->truth.newest % 2 ? 0x3 : 0xc;
-        if (commit_payloads(s, &s->quiet.dataset, payloads, &made, &err)) {
-            truth_break(&s->truth, "another writer: %s", err.message);
-        } else {
-            truth_acknowledge(&s->truth, &made, payloads);
-        }
-        cf_marker_release(&made);
-    }
-}
-
-static void collect_others(struct schedule *s)
-{
-    uint64_t before = s->truth.floor;
-    struct actor other = s->quiet;
-    other.rounds = 1;
-    actor_collector(&other);
-    if (other.rc || s->truth.floor <= before) {
-        truth_break(&s->truth, "another collector did not raise the floor");
-    }
-}
-
 static void expect(struct actor *a, int rc)
 {
     if (!a->ended || a->rc != rc) {
@@ -321,13 +293,16 @@ static void collector_between_its_reads(struct schedule *s)
     expect(c, 0);
 }
 
-/* Its own marker comes to lie below the floor that another one has raised meanwhile. */
+/* Its own marker comes to lie below the floor that another one has raised meanwhile; and what it
+ * noted is old, since a rollback refers to blobs below its floor again. */
 static void collector_below_floor(struct schedule *s)
 {
     struct actor *c = add_collector(s);
     commit_others(s, 5);
-    schedule_until(c, CF_OP_PUT_NEW, "/v/");
-    commit_others(s, 4);
+    schedule_until(c, CF_OP_PUT_NEW, "/v/"); /* of version 6, with the floor 4 */
+    for (int i = 0; i < 4; i++) {
+        roll_back_others(s, s->truth.newest == 5 ? 1 : s->truth.newest);
+    }
     collect_others(s); /* commits 10 with the floor 8 */
     schedule_finish(c);
     expect_orphans(s, 1);

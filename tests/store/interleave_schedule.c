@@ -28,18 +28,37 @@ static void wait_for(sem_t *turn)
     }
 }
 
+static bool stands_still(const struct schedule *s, const struct actor *a)
+{
+    return s->truth.newest < a->stalled || s->truth.floor < a->stalled_floor;
+}
+
+/* What matters most is an actor that goes on when the floor has passed what it is about. */
+static void stall(struct schedule *s, struct actor *a)
+{
+    bool marker = a->pending && cf_dataset_key_version(&s->truth.plain, a->pending->key);
+    a->stalled = s->truth.newest + 1 + schedule_random(s, 4);
+    a->stalled_floor = 0;
+    if (!s->lagging || s->lagging->ended || !stands_still(s, s->lagging)) {
+        s->lagging = a;
+        a->stalled_floor = marker || schedule_random(s, 3) == 0 ? a->resolved + 2 : 0;
+    }
+    s->stalls++;
+}
+
 static struct actor *choose(struct schedule *s)
 {
     struct actor *able[ACTORS_MAX];
     size_t count = 0;
-    if (s->last && !s->last->ended && s->truth.newest >= s->last->stalled &&
+    if (s->last && !s->last->ended && !stands_still(s, s->last) &&
         schedule_random(s, 100) < s->burst) {
         return s->last;
     }
-    for (int everybody = 0; everybody < 2 && !count; everybody++) {
+    for (int relaxed = 0; relaxed < 3 && !count; relaxed++) {
         for (size_t i = 0; i < s->actor_count; i++) {
             struct actor *a = &s->actors[i];
-            if (!a->ended && (everybody || s->truth.newest >= a->stalled)) {
+            bool waits = relaxed ? relaxed < 2 && a == s->lagging : stands_still(s, a);
+            if (!a->ended && !waits) {
                 able[count++] = a;
             }
         }
@@ -48,12 +67,9 @@ static struct actor *choose(struct schedule *s)
         return NULL;
     }
     struct actor *chosen = able[schedule_random(s, count)];
-    /* Before its marker is where a stall matters most: long enough for the floor to pass it. */
-    unsigned rate = chosen->pending && chosen->pending->kind == CF_OP_PUT_NEW ? 4 * s->stall_rate
-                                                                              : s->stall_rate;
-    if (count > 1 && schedule_random(s, 1000) < rate) {
-        chosen->stalled = s->truth.newest + 1 + schedule_random(s, 2 * s->truth.keep + 6);
-        s->stalls++;
+    bool commits = chosen->pending && chosen->pending->kind == CF_OP_PUT_NEW;
+    if (count > 1 && schedule_random(s, 1000) < (commits ? 4 * s->stall_rate : s->stall_rate)) {
+        stall(s, chosen);
         return choose(s);
     }
     return chosen;
@@ -157,7 +173,8 @@ static enum fate draw_fate(struct schedule *s, const struct cf_op *op)
     if (s->directed) {
         return s->fate;
     }
-    if (schedule_random(s, 1000) >= s->fault_rate) {
+    unsigned rate = op->kind == CF_OP_PUT_NEW ? 4 * s->fault_rate : s->fault_rate;
+    if (schedule_random(s, 1000) >= rate) {
         return FATE_DONE;
     }
     enum fate fate = possible[schedule_random(s, sizeof(possible) / sizeof(possible[0]))];
