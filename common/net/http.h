@@ -53,9 +53,9 @@ struct cf_http_source {
     uint64_t size;
 };
 
-/* Where the body of a 2xx answer goes, piece by piece and decoded. Both return 0 or a CF_E… code,
- * which ends the request. restart is called before an attempt is repeated: what came so far is
- * void. */
+/* Where the body of a 2xx answer goes, piece by piece and decoded; the request's status and
+ * response_headers are there already. Both return 0 or a CF_E… code, which ends the request.
+ * restart is called before an attempt is repeated: what came so far is void. */
 struct cf_http_sink {
     int (*write)(void *context, const void *data, size_t length);
     int (*restart)(void *context);

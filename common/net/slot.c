@@ -36,9 +36,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 
 static bool goes_to_sink(const struct cf_http_slot *slot)
 {
-    long status = 0;
-    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    return slot->request->sink && status >= 200 && status < 300;
+    struct cf_http_request *request = slot->request;
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    return request->sink && request->status >= 200 && request->status < 300;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *context)

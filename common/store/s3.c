@@ -62,6 +62,7 @@ void cf_s3_task_release(struct cf_s3_task *task)
 {
     cf_s3_call_release(&task->call);
     free(task->after);
+    free(task->group);
 }
 
 struct run {

@@ -80,7 +80,7 @@ static int before_get(struct cf_s3_call *call)
     } else {
         cf_s3_call_drop_header(call, "if-match");
     }
-    if (op->limit) {
+    if (op->limit && op->limit <= (uint64_t)INT64_MAX - op->offset) {
         cf_s3_call_header(call, "range", "bytes=%llu-%llu", (unsigned long long)task->next,
                           (unsigned long long)(op->offset + (op->limit - 1)));
     } else if (task->next) {
@@ -220,6 +220,10 @@ void cf_s3_get_start(struct cf_s3_task *task)
     task->next = op->offset;
     task->end = UINT64_MAX;
     task->changes = 0;
+    if (op->offset > INT64_MAX) {
+        send_head_for_get(task); /* no object is as long as that */
+        return;
+    }
     send_get(task);
 }
 

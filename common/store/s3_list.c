@@ -1,5 +1,8 @@
 /* LIST, one page. Pages go on behind the last name (start-after) and never by the service's
- * continuation token, so that any name can be gone on from. */
+ * continuation token, so that any name can be gone on from.
+ *
+ * Services differ in whether a group is listed when start-after lies within it. So that is asked
+ * apart, with a LIST of one name in the group, and the page proper begins behind the group. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +32,7 @@ static struct cf_listed *next_name(struct cf_s3_page *page, size_t *object, size
 
 /* Takes one name over, without the store's own prefix. The order is what finding the newest version
  * rests on, so it is not taken on trust. */
-static int take_name(struct cf_s3_task *task, struct cf_listed *name)
+static int take_name(struct cf_s3_task *task, const struct cf_listed *name)
 {
     struct cf_op *op = task->op;
     const char *prefix = task->call.s3->config.prefix;
@@ -40,16 +43,18 @@ static int take_name(struct cf_s3_task *task, struct cf_listed *name)
     }
     char *key = cf_strdup(name->key + length);
     bool unwanted = strlen(key) >= CF_KEY_MAX || !*key ||
-                    (!name->group && task->after && strcmp(key, task->after) <= 0);
-    if (op->listed_count && strcmp(op->listed[op->listed_count - 1].key, key) >= 0) {
+                    (name->group ? task->group && strcmp(key, task->group) == 0
+                                 : task->after && strcmp(key, task->after) <= 0);
+    bool disorder = op->listed_count && strcmp(op->listed[op->listed_count - 1].key, key) >= 0;
+    if (unwanted) {
+        free(key);
+        return 0;
+    }
+    if (disorder) {
         free(key);
         return refuse(op, CF_ECONFIG,
                       "the store does not list in the order of the names' bytes, so it can't be "
                       "used");
-    }
-    if (unwanted) {
-        free(key);
-        return 0;
     }
     struct cf_listed *entry = &op->listed[op->listed_count++];
     *entry = *name;
@@ -57,38 +62,64 @@ static int take_name(struct cf_s3_task *task, struct cf_listed *name)
     return 0;
 }
 
-static int take_page(struct cf_s3_task *task, struct cf_s3_page *page)
+/* How many names the page may still hold; at least one is asked for, to see whether any remain. */
+static size_t room(const struct cf_op *op)
+{
+    return op->max_keys - op->listed_count;
+}
+
+/* A page of nothing that is wanted, while more names remain: the next one begins behind it. */
+static int go_on_behind(struct cf_s3_task *task, const char *last)
+{
+    size_t length = strlen(task->call.s3->config.prefix);
+    char *after = last ? cf_strdup(last + length) : NULL;
+    bool further = after && (!task->after || strcmp(after, task->after) > 0);
+    free(task->after);
+    task->after = after;
+    return further ? 0
+                   : refuse(task->op, CF_EUNAVAILABLE,
+                            "the store says that more names remain, but lists none");
+}
+
+/* *again: the next page is needed, since this one gave nothing. */
+static int take_page(struct cf_s3_task *task, struct cf_s3_page *page, bool *again)
 {
     struct cf_op *op = task->op;
     size_t object = 0;
     size_t group = 0;
     size_t total = page->object_count + page->group_count;
-    struct cf_listed *name;
+    size_t most = room(op);
+    size_t before = op->listed_count;
+    const struct cf_listed *name;
     const char *last = NULL;
     int rc = 0;
-    if (total > op->max_keys) {
+    *again = false;
+    if (total > (most ? most : 1)) {
         return refuse(op, CF_EUNAVAILABLE, "the store lists more names than were asked for");
     }
-    op->listed = total ? cf_calloc(total, sizeof(*op->listed)) : NULL;
+    op->listed = cf_realloc(op->listed, before + total + 1, sizeof(*op->listed));
     while (!rc && (name = next_name(page, &object, &group))) {
-        rc = take_name(task, name);
         last = name->key;
+        rc = take_name(task, name);
     }
     op->more = page->truncated;
-    if (!rc && op->more && !op->listed_count) {
-        /* A page of nothing that is wanted: the next one begins behind it. */
-        size_t length = strlen(task->call.s3->config.prefix);
-        char *after = last ? cf_strdup(last + length) : NULL;
-        if (!after || (task->after && strcmp(after, task->after) <= 0)) {
-            rc = refuse(op, CF_EUNAVAILABLE,
-                        "the store says that more names remain, but lists none");
-        }
-        free(task->after);
-        task->after = after;
-        free(op->listed);
-        op->listed = NULL;
+    if (!rc && op->listed_count > op->max_keys) { /* that was to see whether any remain */
+        free(op->listed[--op->listed_count].key);
+        op->more = true;
+    } else if (!rc && op->more && op->listed_count == before) {
+        rc = go_on_behind(task, last);
+        *again = !rc;
     }
     return rc;
+}
+
+static int bucket_error(struct cf_s3_call *call)
+{
+    if (call->error.code != CF_ENOTFOUND) {
+        return call->error.code;
+    }
+    return cf_error_set(&call->error, CF_ECONFIG, "there is no bucket %s at %s",
+                        call->s3->config.bucket, call->s3->config.host);
 }
 
 static void list_ended(struct cf_s3_call *call)
@@ -96,33 +127,30 @@ static void list_ended(struct cf_s3_call *call)
     struct cf_s3_task *task = call->context;
     struct cf_op *op = task->op;
     struct cf_s3_page page = {0};
-    int rc = call->error.code;
-    if (rc == CF_ENOTFOUND) {
-        rc = cf_error_set(&call->error, CF_ECONFIG, "there is no bucket %s at %s",
-                          call->s3->config.bucket, call->s3->config.host);
-    }
+    bool again = false;
+    int rc = bucket_error(call);
     rc = rc ? rc
             : cf_s3_xml_page(call->http.answer.data, call->http.answer.length, &page, &op->error);
-    rc = rc ? rc : take_page(task, &page);
+    rc = rc ? rc : take_page(task, &page, &again);
     cf_s3_page_release(&page);
-    if (!rc && op->more && !op->listed) {
+    if (again) {
         send_list(task);
         return;
     }
     cf_s3_task_end(task, rc);
 }
 
-static void send_list(struct cf_s3_task *task)
+/* Makes the call; group: names are grouped by slash. */
+static void build_list(struct cf_s3_task *task, const char *key, size_t max_keys, bool group)
 {
     struct cf_s3_call *call = &task->call;
-    const struct cf_op *op = task->op;
     const char *base = call->s3->config.prefix;
     char number[24];
     struct cf_sigv4_pair pairs[6];
     size_t count = 0;
-    char *prefix = cf_asprintf("%s%s", base, op->key);
+    char *prefix = cf_asprintf("%s%s", base, key);
     char *after = task->after ? cf_asprintf("%s%s", base, task->after) : NULL;
-    (void)snprintf(number, sizeof(number), "%zu", op->max_keys);
+    (void)snprintf(number, sizeof(number), "%zu", max_keys);
     pairs[count++] = (struct cf_sigv4_pair){"list-type", "2"};
     pairs[count++] = (struct cf_sigv4_pair){"encoding-type", "url"};
     pairs[count++] = (struct cf_sigv4_pair){"max-keys", number};
@@ -130,21 +158,79 @@ static void send_list(struct cf_s3_task *task)
     if (after) {
         pairs[count++] = (struct cf_sigv4_pair){"start-after", after};
     }
-    if (op->group_by_slash) {
+    if (group) {
         pairs[count++] = (struct cf_sigv4_pair){"delimiter", "/"};
     }
     cf_s3_call_begin(call, "GET", NULL, pairs, count);
-    call->then = list_ended;
     free(prefix);
     free(after);
-    cf_s3_call_start(call);
+}
+
+static void send_list(struct cf_s3_task *task)
+{
+    const struct cf_op *op = task->op;
+    build_list(task, op->key, room(op) ? room(op) : 1, op->group_by_slash);
+    task->call.then = list_ended;
+    cf_s3_call_start(&task->call);
+}
+
+/* "~" sorts behind every character of a key. */
+static void begin_behind_group(struct cf_s3_task *task)
+{
+    free(task->after);
+    task->after = cf_asprintf("%s~", task->group);
+    send_list(task);
+}
+
+static void group_ended(struct cf_s3_call *call)
+{
+    struct cf_s3_task *task = call->context;
+    struct cf_op *op = task->op;
+    struct cf_s3_page page = {0};
+    int rc = bucket_error(call);
+    rc = rc ? rc
+            : cf_s3_xml_page(call->http.answer.data, call->http.answer.length, &page, &op->error);
+    bool some = page.object_count > 0;
+    cf_s3_page_release(&page);
+    if (rc) {
+        cf_s3_task_end(task, rc);
+        return;
+    }
+    if (some) {
+        op->listed = cf_calloc(1, sizeof(*op->listed));
+        op->listed[op->listed_count++] =
+            (struct cf_listed){.key = cf_strdup(task->group), .group = true};
+    }
+    begin_behind_group(task);
+}
+
+/* The group that a name lies in, NULL when it lies in none. */
+static char *group_of(const struct cf_op *op, const char *name)
+{
+    size_t prefix = strlen(op->key);
+    const char *slash = NULL;
+    if (op->group_by_slash && name && strncmp(name, op->key, prefix) == 0) {
+        slash = strchr(name + prefix, '/');
+    }
+    return slash ? cf_strndup(name, (size_t)(slash - name) + 1) : NULL;
 }
 
 void cf_s3_list_start(struct cf_s3_task *task)
 {
+    const struct cf_op *op = task->op;
     task->call.operation = "list";
     task->call.permission = "s3:ListBucket";
     free(task->after);
-    task->after = task->op->start_after ? cf_strdup(task->op->start_after) : NULL;
-    send_list(task);
+    free(task->group);
+    task->after = op->start_after ? cf_strdup(op->start_after) : NULL;
+    task->group = group_of(op, op->start_after);
+    if (!task->group) {
+        send_list(task);
+    } else if (op->start_after[strlen(task->group)] == '~') {
+        begin_behind_group(task); /* as a walk goes on: nothing of the group is left */
+    } else {
+        build_list(task, task->group, 1, false);
+        task->call.then = group_ended;
+        cf_s3_call_start(&task->call);
+    }
 }

@@ -25,6 +25,7 @@ struct cf_s3_task {
 
     struct cf_http_source source; /* PUT */
     char *after;                  /* LIST: where the page begins */
+    char *group;                  /* LIST: the group that start_after lies in */
 };
 
 /* Starts an operation that takes few small requests: any but a PUT above CF_S3_MULTIPART. */

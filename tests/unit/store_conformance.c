@@ -207,7 +207,7 @@ START_TEST(a_get_can_ask_for_one_version_of_an_object)
     ck_assert_int_eq(run(&get), CF_ENOTFOUND);
     /* Deleted and made again is another object, though it has the same bytes. */
     put("v", "one");
-    ck_assert_int_eq(run(&get), CF_ECONFLICT);
+    ck_assert_int_eq(run(&get), tested.content_etags ? 0 : CF_ECONFLICT);
     cf_op_release(&get);
     end();
 }
@@ -442,7 +442,7 @@ Suite *store_conformance_suite(void)
     TCase *tc = tcase_create("objects");
     tcase_set_timeout(tc, 60);
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        tcase_add_loop_test(tc, tests[i], 0, store_driver_count);
+        tcase_add_loop_test(tc, tests[i], 0, store_driver_count());
     }
     suite_add_tcase(suite, tc);
     return suite;

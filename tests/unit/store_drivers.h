@@ -10,10 +10,14 @@
 struct tested_store {
     struct cf_store *store; /* empty at first */
     char *folder;           /* of file: stores, else NULL */
+    bool remote;            /* emptied when it is closed */
+    bool content_etags;     /* equal bytes have equal ETags, whoever wrote them */
     bool bounded_memory;    /* objects lie elsewhere, so streaming them needs little memory */
 };
 
-extern const int store_driver_count;
+/* Those that can be run here: a driver that needs a server is left out, with one line saying so,
+ * unless its variable is set: CLOUDFOLIO_TEST_S3 is a bucket, such as s3://cloudfolio. */
+int store_driver_count(void);
 
 void tested_store_open(int driver, struct tested_store *out);
 void tested_store_close(struct tested_store *tested);

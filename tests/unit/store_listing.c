@@ -228,11 +228,11 @@ Suite *store_listing_suite(void)
     Suite *suite = suite_create("store_listing");
     TCase *tc = tcase_create("listing");
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, lists_follow_the_rules, 0, store_driver_count);
-    tcase_add_loop_test(tc, an_empty_store_lists_nothing, 0, store_driver_count);
+    tcase_add_loop_test(tc, lists_follow_the_rules, 0, store_driver_count());
+    tcase_add_loop_test(tc, an_empty_store_lists_nothing, 0, store_driver_count());
     tcase_add_loop_test(tc, a_new_key_is_listed_at_once_and_a_deleted_one_no_more, 0,
-                        store_driver_count);
-    tcase_add_loop_test(tc, thousands_of_keys_are_walked_page_by_page, 0, store_driver_count);
+                        store_driver_count());
+    tcase_add_loop_test(tc, thousands_of_keys_are_walked_page_by_page, 0, store_driver_count());
     suite_add_tcase(suite, tc);
     return suite;
 }

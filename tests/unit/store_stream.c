@@ -275,7 +275,7 @@ Suite *store_stream_suite(void)
     TCase *tc = tcase_create("streams");
     tcase_set_timeout(tc, 120);
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-        tcase_add_loop_test(tc, tests[i], 0, store_driver_count);
+        tcase_add_loop_test(tc, tests[i], 0, store_driver_count());
     }
     suite_add_tcase(suite, tc);
     return suite;
