@@ -17,14 +17,18 @@
  *   A4 nobody meets a 404 while the newest version is at most K+1 above the one it had resolved
  *   A5 the floor never goes down
  *   A6 a sweep that nobody disturbs leaves nothing below the floor that isn't wanted
+ *   A7 an idle dataset comes to rest: no collector raises the floor for a collector's version alone (with POLICY)
  */
 
 /* --- bounds ------------------------------------------------------------------------------------------------------ */
 #ifndef TOP
-#define TOP 4                    /* writers go on to this version, collectors to the next */
+#define TOP 3                    /* writers go on to this version, collectors to the next */
 #endif
 #ifndef K
-#define K 1                      /* a collector that read n commits the floor n-K */
+#define K 0                      /* a collector that read n commits a floor from the present one to n-K */
+#endif
+#ifndef POLICY
+#define POLICY 0                 /* 1: that floor is n-K, when this gains more than the collector's own version */
 #endif
 #ifndef WRITERS
 #define WRITERS 2
@@ -34,6 +38,12 @@
 #endif
 #ifndef READERS
 #define READERS 0
+#endif
+#ifndef STALLED
+#define STALLED 0                /* 1: one more writer, which stalled just before its PUT of version 2 */
+#endif
+#ifndef START
+#define START 1                  /* 1: version 1 exists. 3: versions 2 and 3 do, the floor is 2, version 1 is gone */
 #endif
 #ifndef SPLIT
 #define SPLIT 0                  /* 1: LIST and GET are two steps. With the ETag's check that is the same as one */
@@ -95,7 +105,7 @@
 #define PIN_WITHOUT_HASH 0       /* a version pinned by number is read without comparing its hash */
 #endif
 #ifndef FLOOR_GOES_DOWN
-#define FLOOR_GOES_DOWN 0        /* the last collector keeps more, and lowers the floor for that */
+#define FLOOR_GOES_DOWN 0        /* the last collector wants everything kept, and lowers the floor for that */
 #endif
 #ifndef COLLECTOR_SKIPS_STEP3
 #define COLLECTOR_SKIPS_STEP3 0
@@ -108,6 +118,9 @@
 #endif
 #ifndef RESUME_UNCHECKED
 #define RESUME_UNCHECKED 0       /* a resumed sweep doesn't look again at the floor after its reads */
+#endif
+#ifndef RAISE_BY_ONE
+#define RAISE_BY_ONE 0           /* with POLICY: it is n-K whenever that is above the present floor */
 #endif
 #ifndef SWEEP_BY_COUNTING
 #define SWEEP_BY_COUNTING 0      /* deletes the markers from the old floor to the new one, instead of what LIST shows */
@@ -131,8 +144,12 @@ byte blob[2];
 
 byte newest, floor;
 bit orphan[SIZE], mine[ALL];
+#if POLICY
+byte writers;                    /* bit v: version v was committed by a writer */
+#endif
 byte me[ALL];                    /* the bytes (who) that each process is committing */
 bit busy[ALL+READERS];           /* it is between its first LIST and its end */
+bit stalled;                     /* the process Stalled is yet to act */
 byte late, late_w, late_who, late_ref, late_low; /* a PUT that is still under way; late: its version, 0: none */
 
 #define TAKEN(x, v) (who[v] == (x) || late_who == (x))
@@ -143,6 +160,9 @@ inline create(w, v, who_, ref_, low_) {
   if
   :: v == newest+1 ->
        newest = v; orphan[v] = 0;
+#if POLICY
+       writers = writers | (w < WRITERS -> BIT(v) : 0);
+#endif
        mine[w] = (me[w] == who_ -> 1 : mine[w]);
        assert(low_ >= floor || FLOOR_GOES_DOWN); /* A5; with that rule gone, what follows from it */
        floor = low_;
@@ -264,7 +284,6 @@ crashed:
 }
 
 #define NOTE(r_)    keep[CONTENT(r_)] = keep[CONTENT(r_)] | (FOLDER(r_) < F -> BIT(FOLDER(r_)) : 0)
-#define KEEPS       (FLOOR_GOES_DOWN && w == ALL-1 -> K+2 : K)
 #define FIRST       (SWEEP_BY_COUNTING -> old : 1)
 #define DOOMED(v)   (v >= FIRST && v < F && v < SIZE && who[v])
 #define DOOMED_BLOB(d, c) (d < F && (blob[c] & BIT(d)) && !(keep[c] & BIT(d)))
@@ -291,13 +310,20 @@ again:
     mine[w] = 0; me[w] = 0; busy[w] = 0 };
   resolve(w, n, newest > K+1 && (newest <= TOP || floor > 1));
   atomic {
-    x = 0; alone = 1; do :: x < ALL -> alone = alone && (x == w || !busy[x]); x++ :: else -> x = 0; break od;
-    F = (n > KEEPS -> n - KEEPS : 1); F = (F < f && !FLOOR_GOES_DOWN -> f : F);
-    raise = (F != f && n <= TOP); F = (raise -> F : f);
+    x = 0; alone = !stalled; do :: x < ALL -> alone = alone && (x == w || !busy[x]); x++ :: else -> x = 0; break od;
+#if FLOOR_GOES_DOWN
+    F = (w == ALL-1 -> 1 : n-K); raise = (F != f && n <= TOP);
+#elif POLICY
+    F = (n-K > f+1 || (RAISE_BY_ONE && n-K > f) -> n-K : f); raise = (F > f && n <= TOP);
+    assert(!raise || writers & BIT(n));          /* A7 */
+#else
+    F = f; do :: F+K < n && n <= TOP -> F++ :: break od; raise = (F > f);
+#endif
     ref_n = r; old = (SWEEP_BY_COUNTING -> f : 0); f = 0; r = 0;
     if :: raise -> me[w] = FRESH(w, n+1) :: else fi;
-    if :: F <= 1 && !FLOOR_GOES_DOWN -> goto again :: else -> x = F; NOTE(ref_n) fi;
-    if :: (READ_AFTER_COMMIT && raise) || x == n -> goto decide :: else fi
+    if :: F <= 1 && !raise -> goto again :: else -> x = F fi;
+    if :: READ_AFTER_COMMIT && raise -> goto decide :: else -> NOTE(ref_n) fi;
+    if :: x == n -> goto decide :: else fi
   };
 reads:                                           /* (i) */
   do
@@ -322,7 +348,7 @@ put:
   commit(w, n+1, ref_n, F, COLLECTOR_SKIPS_STEP3);
 committed:
   atomic { done = READ_AFTER_COMMIT;
-    if :: READ_AFTER_COMMIT -> x = F; f = 0; r = 0; goto reads :: else -> goto ready fi };
+    if :: READ_AFTER_COMMIT -> n++; x = F; f = 0; r = 0; goto reads :: else -> goto ready fi };
 ready:
   atomic { f = 0; r = 0; x = 0; ref_n = 0; me[w] = 0; mine[w] = 0 };
 sweep:                                           /* (iii): one DELETE a step, in any order, markers first */
@@ -350,7 +376,7 @@ sweep:                                           /* (iii): one DELETE a step, in
   atomic {                                       /* A6 */
     x = 0; do :: x < ALL -> alone = alone && (x == w || !busy[x]); x++ :: else -> break od;
     if
-    :: alone && !LATE && floor == F ->
+    :: alone && !LATE && !stalled && floor == F ->
          x = 1; do :: x < F -> assert(!who[x]); x++ :: else -> break od;
          /* keep says what versions from the floor up list, or listed when they were read; a version committed by
             another since then lists a subset of those below the floor */
@@ -365,6 +391,9 @@ crashed:
 
 proctype Reader(byte w) {
   byte x, tag, f, r;
+#if TORN_LIST
+  byte names;
+#endif
 again:
   atomic { x = 0; tag = 0; f = 0; r = 0; busy[w] = 0 };
   resolve(w, x, true);
@@ -380,6 +409,15 @@ blobs:
   fi
 }
 
+/* A writer that took version 1 as its parent, uploaded the other content and stalled ever since. The same as one more
+ * Writer in one of its orders of events, and much cheaper. */
+proctype Stalled() {
+  if
+  :: atomic { !who[2] && newest >= 2 -> who[2] = 254; ref[2] = REF(2, 1); low[2] = 1; orphan[2] = 1; stalled = 0 }
+  :: atomic { newest >= 2 -> stalled = 0 }
+  fi
+}
+
 /* A PUT that arrives late. */
 proctype Network() {
 end:
@@ -391,8 +429,13 @@ end:
 }
 
 init {
-  atomic {                                       /* version 1 lists content 0, floor 1 */
-    newest = 1; floor = 1; who[1] = 255; ref[1] = REF(1, 0); low[1] = 1; blob[0] = BIT(1);
+  atomic {
+    blob[0] = BIT(1); newest = START;
+    if
+    :: START == 1 -> floor = 1; who[1] = 255; ref[1] = REF(1, 0); low[1] = 1
+    :: START == 3 -> floor = 2; who[2] = 255; ref[2] = REF(1, 0); low[2] = 1;
+       blob[1] = BIT(3); who[3] = 255; ref[3] = REF(3, 1); low[3] = 2
+    fi;
     byte i = 0;
     do
     :: i < WRITERS -> run Writer(i); i++
@@ -400,6 +443,8 @@ init {
     :: i >= ALL && i < ALL+READERS -> run Reader(i); i++
     :: else -> break
     od;
-    if :: LATE -> run Network() :: else fi; i = 0
+    if :: LATE -> run Network() :: else fi;
+    if :: STALLED -> blob[1] = blob[1] | BIT(2); stalled = 1; run Stalled() :: else fi;
+    i = 0
   }
 }
