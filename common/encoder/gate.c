@@ -14,16 +14,15 @@ static int compare(const struct cf_question *a, const struct cf_question *b)
 
 static int by_question(const void *a, const void *b)
 {
-    return compare(*(const struct cf_question *const *)a, *(const struct cf_question *const *)b);
+    return compare(a, b);
 }
 
-static const struct cf_question **sorted(const struct cf_evaluation *e)
+/* A copy of the list, in order; its strings are the evaluation's. */
+static struct cf_question *sorted(const struct cf_evaluation *e)
 {
-    const struct cf_question **list = cf_calloc(e->count, sizeof(*list));
-    for (size_t i = 0; i < e->count; i++) {
-        list[i] = &e->questions[i];
-    }
+    struct cf_question *list = cf_calloc(e->count, sizeof(*list));
     if (e->count) {
+        memcpy(list, e->questions, e->count * sizeof(*list));
         qsort(list, e->count, sizeof(*list), by_question);
     }
     return list;
@@ -32,16 +31,16 @@ static const struct cf_question **sorted(const struct cf_evaluation *e)
 static void compare_shared(const struct cf_evaluation *new_, const struct cf_evaluation *old,
                            struct cf_gate *gate)
 {
-    const struct cf_question **a = sorted(new_);
-    const struct cf_question **b = sorted(old);
+    struct cf_question *a = sorted(new_);
+    struct cf_question *b = sorted(old);
     size_t i = 0;
     size_t j = 0;
     while (i < new_->count && j < old->count) {
-        int order = compare(a[i], b[j]);
+        int order = compare(&a[i], &b[j]);
         if (order == 0) {
             gate->shared_questions++;
-            gate->mrr_new += cf_reciprocal_rank(a[i]->rank);
-            gate->mrr_old += cf_reciprocal_rank(b[j]->rank);
+            gate->mrr_new += cf_reciprocal_rank(a[i].rank);
+            gate->mrr_old += cf_reciprocal_rank(b[j].rank);
         }
         i += order <= 0;
         j += order >= 0;

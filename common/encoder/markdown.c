@@ -237,12 +237,18 @@ static size_t markup(const char *s, size_t length, unsigned depth, struct cf_buf
     }
 }
 
+static bool may_be_markup(char c)
+{
+    return c == '`' || c == '!' || c == '[' || c == '<' || c == '&' || c == '*' || c == '~' ||
+           c == '\\';
+}
+
 static void inline_text(const char *s, size_t length, unsigned depth, struct cf_buf *out)
 {
     size_t i = 0;
     while (i < length) {
         size_t run = 0; /* of characters that mean themselves */
-        while (i + run < length && !memchr("`![<&*~\\", s[i + run], 8)) {
+        while (i + run < length && !may_be_markup(s[i + run])) {
             run++;
         }
         cf_buf_append(out, s + i, run);

@@ -90,11 +90,12 @@ void cf_safetensors_write(struct cf_tensors *tensors, struct cf_buf *out)
         for (size_t d = 0; d < t->rank; d++) {
             json_array_append_new(shape, json_integer((json_int_t)t->shape[d]));
         }
+        size_t end = offset + t->bytes;
         json_object_set_new(header, t->name,
                             json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtypes[t->dtype].name,
                                       "shape", shape, "data_offsets", (json_int_t)offset,
-                                      (json_int_t)(offset + t->bytes)));
-        offset += t->bytes;
+                                      (json_int_t)end));
+        offset = end;
     }
     struct cf_buf text = CF_BUF_INIT;
     cf_json_dump(header, &text);
@@ -281,43 +282,48 @@ const struct cf_tensor *cf_tensors_find(const struct cf_tensors *tensors, const 
     return NULL;
 }
 
-static int get(const struct cf_tensors *tensors, const char *file, const char *name,
-               enum cf_dtype dtype, size_t rank, const size_t want[], void **out,
-               const struct cf_tensor **found, struct cf_error *err)
+/* The tensor of that name, NULL and an error when it isn't of the given type and shape. */
+static const struct cf_tensor *get(const struct cf_tensors *tensors, const char *file,
+                                   const char *name, enum cf_dtype dtype, size_t rank,
+                                   const size_t want[], struct cf_error *err)
 {
     const struct cf_tensor *t = cf_tensors_find(tensors, name);
-    *out = NULL;
     if (!t) {
-        return wrong(err, file, name, "is missing");
+        (void)wrong(err, file, name, "is missing");
+        return NULL;
     }
     if (t->dtype != dtype || t->rank != rank) {
-        return wrong(err, file, name, "is of another type or rank than expected");
+        (void)wrong(err, file, name, "is of another type or rank than expected");
+        return NULL;
     }
     for (size_t d = 0; d < rank; d++) {
         if (want[d] != CF_ANY && want[d] != t->shape[d]) {
-            return wrong(err, file, name, "is of another shape than expected");
+            (void)wrong(err, file, name, "is of another shape than expected");
+            return NULL;
         }
     }
-    *out = cf_malloc(t->bytes);
+    return t;
+}
+
+static void *copy(const struct cf_tensor *t)
+{
+    void *data = cf_malloc(t->bytes);
     if (t->bytes) {
-        memcpy(*out, t->data, t->bytes);
+        memcpy(data, t->data, t->bytes);
     }
-    *found = t;
-    return 0;
+    return data;
 }
 
 int cf_tensors_get_f32(const struct cf_tensors *tensors, const char *file, const char *name,
                        size_t rank, const size_t want[], size_t shape[], float **out,
                        struct cf_error *err)
 {
-    const struct cf_tensor *t = NULL;
-    void *copy = NULL;
+    const struct cf_tensor *t = get(tensors, file, name, CF_F32, rank, want, err);
     *out = NULL;
-    int code = get(tensors, file, name, CF_F32, rank, want, &copy, &t, err);
-    if (code) {
-        return code;
+    if (!t) {
+        return CF_EDATA;
     }
-    float *values = copy;
+    float *values = copy(t);
     for (size_t i = 0; i < t->bytes / sizeof(*values); i++) {
         if (!isfinite(values[i])) {
             free(values);
@@ -335,14 +341,12 @@ int cf_tensors_get_i32(const struct cf_tensors *tensors, const char *file, const
                        size_t want, int32_t minimum, int32_t maximum, size_t *count, int32_t **out,
                        struct cf_error *err)
 {
-    const struct cf_tensor *t = NULL;
-    void *copy = NULL;
+    const struct cf_tensor *t = get(tensors, file, name, CF_I32, 1, &want, err);
     *out = NULL;
-    int code = get(tensors, file, name, CF_I32, 1, &want, &copy, &t, err);
-    if (code) {
-        return code;
+    if (!t) {
+        return CF_EDATA;
     }
-    int32_t *values = copy;
+    int32_t *values = copy(t);
     for (size_t i = 0; i < t->shape[0]; i++) {
         if (values[i] < minimum || values[i] > maximum) {
             free(values);
@@ -359,16 +363,15 @@ int cf_tensors_get_i32(const struct cf_tensors *tensors, const char *file, const
 int cf_tensors_get_u8(const struct cf_tensors *tensors, const char *file, const char *name,
                       size_t *count, char **out, struct cf_error *err)
 {
-    const struct cf_tensor *t = NULL;
-    void *copy = NULL;
     size_t any = CF_ANY;
+    const struct cf_tensor *t = get(tensors, file, name, CF_U8, 1, &any, err);
     *out = NULL;
-    int code = get(tensors, file, name, CF_U8, 1, &any, &copy, &t, err);
-    if (!code) {
-        *count = t->shape[0];
-        *out = copy;
+    if (!t) {
+        return CF_EDATA;
     }
-    return code;
+    *count = t->shape[0];
+    *out = copy(t);
+    return 0;
 }
 
 int cf_tensors_check_offsets(const int32_t *values, size_t count, size_t size, const char *file,

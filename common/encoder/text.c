@@ -281,9 +281,9 @@ static size_t separator(struct scan *s, const char *p, size_t left, size_t used)
     return extra ? extra : used;
 }
 
-void cf_words_read(struct cf_words *words, const char *text, size_t length)
+void cf_words_read(struct cf_words *words, const char *s, size_t length)
 {
-    struct scan s = {.words = words};
+    struct scan scan = {.words = words};
     cf_buf_clear(&words->bytes);
     words->count = 0;
     length = length > (1UL << 30) ? 1UL << 30 : length;
@@ -291,7 +291,7 @@ void cf_words_read(struct cf_words *words, const char *text, size_t length)
     size_t i = 0;
     while (i < length) {
         uint32_t c = 0;
-        size_t used = cf_utf8_decode(text + i, length - i, &c);
+        size_t used = cf_utf8_decode(s + i, length - i, &c);
         enum class class = SEPARATOR;
         uint32_t folded = 0;
         if (used) {
@@ -300,15 +300,15 @@ void cf_words_read(struct cf_words *words, const char *text, size_t length)
             class = classify(folded);
         }
         if (class == LETTER) {
-            letter(&s, c, folded);
+            letter(&scan, c, folded);
         } else if (class == UNSPACED) {
-            unspaced_character(&s, folded);
+            unspaced_character(&scan, folded);
         } else if (class == SEPARATOR) {
-            used = separator(&s, text + i, length - i, used ? used : 1);
+            used = separator(&scan, s + i, length - i, used ? used : 1);
         }
         i += used;
     }
-    end_run(&s);
+    end_run(&scan);
 }
 
 void cf_words_release(struct cf_words *words)

@@ -61,13 +61,11 @@ START_TEST(what_is_singular_loses_dimensions)
 }
 END_TEST
 
-/* Words only, so that the matrix is known: projects "red", "blue" and "red blue" (features hashed
- * to 2^20). */
-static struct cf_encoder *three_projects(void)
+/* Fits to words only, hashed to 2^20 buckets, so that the matrix is known. */
+static struct cf_encoder *fit_words(const struct cf_view *chunks, const size_t *first,
+                                    size_t projects)
 {
-    static const struct cf_view chunks[4] = {{"red", 3}, {"blue", 4}, {"red", 3}, {"blue", 4}};
-    static const size_t first[4] = {0, 1, 2, 4};
-    struct cf_encoder_input input = {chunks, first, 3};
+    struct cf_encoder_input input = {chunks, first, projects};
     struct cf_model_params params;
     struct cf_encoder *encoder = NULL;
     struct cf_error err;
@@ -78,6 +76,31 @@ static struct cf_encoder *three_projects(void)
     ck_assert_int_eq(cf_lsa_type.fit(&input, &params, &encoder, &err), 0);
     return encoder;
 }
+
+/* Projects "red", "blue" and "red blue". */
+static struct cf_encoder *three_projects(void)
+{
+    static const struct cf_view chunks[4] = {{"red", 3}, {"blue", 4}, {"red", 3}, {"blue", 4}};
+    static const size_t first[4] = {0, 1, 2, 4};
+    return fit_words(chunks, first, 3);
+}
+
+START_TEST(rare_words_weigh_more)
+{
+    /* Projects "red" and "red blue": IDF ln(1 + .5/2.5) and ln(1 + 1.5/1.5). X spans both words, so
+     * that the cosine of red with red blue is that of their weighted vectors, ln 1.2 / √(ln² 1.2 +
+     * ln² 2). */
+    static const struct cf_view chunks[2] = {{"red", 3}, {"red blue", 8}};
+    static const size_t first[3] = {0, 1, 2};
+    struct cf_encoder *encoder = fit_words(chunks, first, 2);
+    float z[2][2];
+    ck_assert_uint_eq(cf_lsa_type.dimensions(encoder), 2);
+    cf_lsa_type.embed(encoder, chunks, 2, &z[0][0]);
+    double cosine = (double)(z[0][0] * z[1][0] + z[0][1] * z[1][1]);
+    ck_assert(fabs(cosine - log(1.2) / sqrt(log(1.2) * log(1.2) + log(2) * log(2))) < 1e-4);
+    cf_lsa_type.free(encoder);
+}
+END_TEST
 
 START_TEST(three_projects_by_hand)
 {
@@ -188,6 +211,7 @@ Suite *encoder_lsa_suite(void)
     tcase_add_test(tc, eigenpairs_of_two_by_two);
     tcase_add_test(tc, eigenpairs_of_three_by_three);
     tcase_add_test(tc, what_is_singular_loses_dimensions);
+    tcase_add_test(tc, rare_words_weigh_more);
     tcase_add_test(tc, three_projects_by_hand);
     tcase_add_test(tc, saved_and_loaded);
     tcase_add_test(tc, more_projects_than_rows_are_folded_in);

@@ -27,7 +27,7 @@
 #include "common/encoder/model.h"
 #include "common/encoder/text.h"
 
-#define SUBSET 60
+#define SUBSET ((size_t)60)
 #define SUBSETS 6
 #define LINE_MAX_BYTES (4UL << 20)
 
@@ -187,7 +187,7 @@ static size_t rank_of(const double *scores, size_t count, size_t right)
 {
     size_t rank = 1;
     for (size_t i = 0; i < count; i++) {
-        rank += scores[i] > scores[right] || (scores[i] == scores[right] && i < right);
+        rank += scores[i] > scores[right] || (i < right && scores[i] == scores[right]);
     }
     return rank;
 }
@@ -436,7 +436,7 @@ static void report(const struct packages *packages, size_t from, size_t count,
         run_exam(packages, from + i * SUBSET, SUBSET, params, &columns[0]);
     }
     run_exam(packages, from, count, params, &columns[1]);
-    (void)printf("| %zu packages, %zu questions | %d: MRR@10 | recall@1 | nDCG@10 | stress MRR@10 "
+    (void)printf("| %zu packages, %zu questions | %zu: MRR@10 | recall@1 | nDCG@10 | stress MRR@10 "
                  "| %zu: MRR@10 | recall@1 | nDCG@10 | stress MRR@10 |\n",
                  count, columns[1].whole.questions, SUBSET, count);
     (void)printf("|---|---|---|---|---|---|---|---|---|\n");
@@ -469,11 +469,11 @@ int main(int argc, char **argv)
         return EX_USAGE;
     }
     read_packages(argv[1], &packages);
-    qsort(packages.items, packages.count, sizeof(*packages.items), by_order);
-    size_t half = packages.count / 2;
-    if (half < SUBSET) {
+    if (packages.count < 2 * SUBSET) {
         fail("too few packages", argv[1]);
     }
+    qsort(packages.items, packages.count, sizeof(*packages.items), by_order);
+    size_t half = packages.count / 2;
     report(&packages, tune ? 0 : half, tune ? half : packages.count - half, &params);
     return 0;
 }

@@ -7,7 +7,7 @@ top=$(cd "$here/../../.." && pwd)
 corpus=$top/build/bench/retrieval-corpus.jsonl
 
 if ! cmp -s "$here/package-lock.json" "$here/node_modules/.installed-from"; then
-    npm --prefix "$here" ci --ignore-scripts --omit=optional --no-audit --no-fund --silent >&2
+    npm --prefix "$here" ci --ignore-scripts --omit=optional --omit=dev --no-audit --no-fund --loglevel=error >&2
     cp "$here/package-lock.json" "$here/node_modules/.installed-from"
 fi
 mkdir -p "$(dirname "$corpus")"
