@@ -113,6 +113,9 @@ static bool split_endpoint(CURLU *url, const char *endpoint, struct cf_s3_config
                 !curl_url_get(url, CURLUPART_PATH, &path, 0) &&
                 curl_url_get(url, CURLUPART_QUERY, &other, 0) == CURLUE_NO_QUERY &&
                 curl_url_get(url, CURLUPART_FRAGMENT, &other, 0) == CURLUE_NO_FRAGMENT;
+    for (char *c = good ? host : NULL; c && *c; c++) {
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c); /* as it will be signed */
+    }
     bool has_port = good && !curl_url_get(url, CURLUPART_PORT, &port, 0);
     size_t length = good ? strlen(path) : 0;
     while (length && path[length - 1] == '/') {

@@ -17,7 +17,7 @@ struct walk {
     size_t ends[DEPTH]; /* the path's length outside each open element */
     int depth;
     struct cf_buf text;
-    const char *root; /* the name that the outermost element must have */
+    const char *root; /* the name that the outermost element must have; NULL: any */
     int (*leaf)(void *context, const char *path, const char *text);
     void *context;
     bool refused;
@@ -37,7 +37,7 @@ static void XMLCALL on_start(void *context, const XML_Char *name, const XML_Char
     const char *local = colon ? colon + 1 : name;
     size_t used = strlen(walk->path);
     bool fits = walk->depth < DEPTH && used + strlen(local) + 2 < sizeof(walk->path);
-    if (!fits || (!walk->depth && strcmp(local, walk->root) != 0)) {
+    if (!fits || (!walk->depth && walk->root && strcmp(local, walk->root) != 0)) {
         refuse(walk);
         return;
     }
@@ -381,13 +381,14 @@ int cf_s3_xml_upload(const char *data, size_t length, char id[CF_S3_UPLOAD_ID_MA
 
 static int completed_leaf(void *context, const char *path, const char *text)
 {
-    return strcmp(path, "CompleteMultipartUploadResult/ETag") == 0 && !cf_s3_etag(text, context);
+    const char *slash = strchr(path, '/');
+    return slash && strcmp(slash, "/ETag") == 0 && !cf_s3_etag(text, context);
 }
 
 int cf_s3_xml_completed(const char *data, size_t length, char etag[CF_ETAG_MAX],
                         struct cf_error *err)
 {
     etag[0] = '\0';
-    bool good = walk_document(data, length, "CompleteMultipartUploadResult", completed_leaf, etag);
+    bool good = walk_document(data, length, NULL, completed_leaf, etag);
     return good && *etag ? 0 : nonsense(err, "answer to the end of an upload");
 }

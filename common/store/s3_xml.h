@@ -47,7 +47,7 @@ int cf_s3_xml_deleted(const char *data, size_t length,
 int cf_s3_xml_upload(const char *data, size_t length, char id[CF_S3_UPLOAD_ID_MAX],
                      struct cf_error *err);
 
-/* CompleteMultipartUploadResult. */
+/* CompleteMultipartUploadResult, by whatever name: not all services agree on it. */
 int cf_s3_xml_completed(const char *data, size_t length, char etag[CF_ETAG_MAX],
                         struct cf_error *err);
 
