@@ -266,7 +266,10 @@ int cf_http_slot_prepare(struct cf_http_slot *slot, int64_t now)
     slot->detail[0] = '\0';
     int64_t left = slot->deadline > now ? slot->deadline - now : 1;
     (void)curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)left);
-    (void)curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, slot->fresh ? 1L : 0L);
+    /* When a connection used before is reset, libcurl repeats a streamed body by itself, and sends
+     * no more of it than the headers (7.88): the request would wait for its silence limit. */
+    bool fresh = slot->fresh || request->source;
+    (void)curl_easy_setopt(slot->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
     return 0;
 }
 
