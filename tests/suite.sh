@@ -1,0 +1,109 @@
+#!/bin/bash
+# Runs the tests once with the programs in BUILD: the unit tests, the hammer, then every tests/*/*_test.sh, which
+# print TAP lines, and with RUN_NODE=1 the tests of the stand-in for GitHub. The last line counts; exit status 1 when
+# something failed. HAMMER_SECONDS (10) and HAMMER_PROCESSES (32) change the hammer; SUITE_ONLY=unit runs nothing else.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build}
+export BUILD
+passed=0 failed=0 skipped=0
+skips=()
+work=$(mktemp -d)
+# The unit tests flush thousands of small files: in memory where there is enough of it.
+fast=$work
+if [ -w /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -gt 1000000 ]; then
+    fast=$(mktemp -d /dev/shm/cloudfolio-XXXXXX)
+fi
+chmod 755 "$work" "$fast" # a test looks at it as another user
+trap 'rm -rf "$work" "$fast"' EXIT
+
+# Leaks count as failures, with an exit status that nothing else uses.
+export ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=5
+if "$BUILD/hammer" --help 2>&1 | grep -q 'LeakSanitizer has encountered a fatal error'; then
+    ASAN_OPTIONS=detect_leaks=0:exitcode=99
+    skipped=1
+    skips+=("leaks: LeakSanitizer does not work here, since it may not trace processes")
+fi
+
+result() { # result STATUS NAME
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok - $2"
+    else
+        failed=$((failed + 1))
+        echo "not ok - $2"
+    fi
+}
+
+skip() { # skip NAME: why
+    skipped=$((skipped + 1))
+    skips+=("$1")
+}
+
+unit() {
+    local out=$work/unit line total bad
+    TMPDIR=$fast "$BUILD/unit" >"$out" 2>&1
+    local status=$?
+    grep -v '^# SKIP ' "$out"
+    line=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$' "$out" | tail -n 1)
+    if [ -z "$line" ]; then
+        result 1 "unit tests: no closing line, exit status $status"
+        return
+    fi
+    total=$(sed -E 's/.*Checks: ([0-9]+).*/\1/' <<<"$line")
+    bad=$(($(sed -E 's/.*Failures: ([0-9]+), Errors: ([0-9]+)/\1 + \2/' <<<"$line")))
+    [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] && result 1 "unit tests: exit status $status"
+    while read -r line; do
+        skip "${line#\# SKIP }"
+        total=$((total - 1))
+    done < <(grep '^# SKIP ' "$out")
+    passed=$((passed + total - bad))
+    failed=$((failed + bad))
+}
+
+hammer() {
+    "$BUILD/hammer" --store "file:$work/hammer" --seconds "${HAMMER_SECONDS:-10}" \
+        --processes "${HAMMER_PROCESSES:-32}" "$@"
+    result $? "hammer $*"
+}
+
+# A script of TAP lines: "ok N - name", "not ok N - name", "ok N - name # SKIP why".
+tap() {
+    local out=$work/tap status good=0 bad=0
+    echo "# $1"
+    TMPDIR=$work "$@" 2>&1 | tee "$out"
+    status=${PIPESTATUS[0]}
+    while IFS= read -r line; do
+        case $line in
+            'not ok '*'# TODO'*) ;;
+            'not ok'*) bad=$((bad + 1)) ;;
+            'ok '*'# SKIP'*) skip "$(sed -E 's/^ok [0-9]* *-? *//; s/ *# SKIP */: /' <<<"$line")" ;;
+            'ok '*) good=$((good + 1)) ;;
+            '1..0 # SKIP'*) skip "$1: ${line#1..0 # SKIP }" ;;
+            'Bail out!'*) bad=$((bad + 1)) ;;
+        esac
+    done <"$out"
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+        result 1 "$1: exit status $status"
+    elif [ "$status" -eq 0 ] && ! grep -qE '^(not )?ok |^1\.\.0' "$out"; then
+        result 1 "$1: not one result"
+    fi
+}
+
+unit
+if [ "${SUITE_ONLY:-}" != unit ]; then
+    hammer
+    hammer --collect
+    for script in tests/*/*_test.sh; do
+        [ -e "$script" ] && tap "$script"
+    done
+    [ "${RUN_NODE:-0}" = 1 ] && tap node --test --test-reporter=tap tests/github/
+fi
+
+for reason in "${skips[@]}"; do
+    echo "# skipped: $reason"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
