@@ -13,7 +13,7 @@
 #include "common/contract/collect_internal.h"
 #include "tests/unit/contract_world.h"
 
-enum { SEQUENCES = 300, STEPS = 40, VERSIONS = 256, KEEP = 3 };
+enum { SEQUENCES = 200, STEPS = 40, VERSIONS = 256, KEEP = 3 };
 
 struct actors {
     struct world w;
