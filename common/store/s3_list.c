@@ -113,13 +113,16 @@ static int take_page(struct cf_s3_task *task, struct cf_s3_page *page, bool *aga
     return rc;
 }
 
+/* A 404 of a LIST can only mean the bucket, whatever else it says. */
 static int bucket_error(struct cf_s3_call *call)
 {
-    if (call->error.code != CF_ENOTFOUND) {
-        return call->error.code;
+    if (call->error.code == CF_ENOTFOUND) {
+        call->error.code = CF_ECONFIG;
+        (void)snprintf(call->error.message, sizeof(call->error.message),
+                       "there is no bucket %s at %s", call->s3->config.bucket,
+                       call->s3->config.host);
     }
-    return cf_error_set(&call->error, CF_ECONFIG, "there is no bucket %s at %s",
-                        call->s3->config.bucket, call->s3->config.host);
+    return call->error.code;
 }
 
 static void list_ended(struct cf_s3_call *call)

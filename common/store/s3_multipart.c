@@ -341,7 +341,7 @@ static int complete(struct upload *upload)
     call->http.silence_ms = JOINING_MS;
     call->http.total_ms = 2 * JOINING_MS;
     int rc = cf_s3_call_run(call);
-    bool gone = strcmp(call->error.service_code, "NoSuchUpload") == 0 && call->http.attempts > 1;
+    bool gone = strcmp(call->error.service_code, "NoSuchUpload") == 0;
     cf_buf_release(&body);
     if (rc && gone && is_there(upload)) {
         return 0;

@@ -92,6 +92,11 @@ static bool walk_document(const char *data, size_t length, const char *root,
     XML_SetElementHandler(walk.parser, on_start, on_end);
     XML_SetCharacterDataHandler(walk.parser, on_text);
     XML_SetStartDoctypeDeclHandler(walk.parser, on_doctype);
+    /* Services send white space to keep a connection alive, and the declaration only behind it. */
+    while (length && (*data == ' ' || *data == '\n' || *data == '\r' || *data == '\t')) {
+        data++;
+        length--;
+    }
     bool good = length < INT32_MAX &&
                 XML_Parse(walk.parser, data ? data : "", (int)length, 1) == XML_STATUS_OK;
     XML_ParserFree(walk.parser);
