@@ -32,6 +32,18 @@ static int attach_body(struct cf_s3_task *task)
     return rc;
 }
 
+/* Every store gives an ETag for what it has taken; a 200 without one is something else's. */
+static bool put_is_void(struct cf_s3_call *call)
+{
+    char value[CF_ETAG_MAX + 8];
+    char etag[CF_ETAG_MAX];
+    if (cf_http_header(&call->http, "ETag", value, sizeof(value)) && cf_s3_etag(value, etag)) {
+        return false;
+    }
+    (void)cf_error_set(&call->error, CF_EUNAVAILABLE, "the answer to PUT has no usable ETag");
+    return true;
+}
+
 static void put_ended(struct cf_s3_call *call)
 {
     struct cf_s3_task *task = call->context;
@@ -58,6 +70,7 @@ void cf_s3_put_start(struct cf_s3_task *task)
     call->permission = "s3:PutObject";
     cf_s3_call_begin(call, "PUT", op->key, NULL, 0);
     call->then = put_ended;
+    call->is_void = put_is_void;
     cf_s3_call_header(call, "content-type", "%s",
                       op->content_type ? op->content_type : "application/octet-stream");
     if (op->kind == CF_OP_PUT_NEW) {
