@@ -99,7 +99,7 @@ static json_t *new_object(const char *level)
 static void write_json(json_t *object)
 {
     /* ASCII alone, since C1 and bidirectional controls would reach a terminal raw. */
-    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
     struct cf_buf line = CF_BUF_INIT;
     cf_buf_puts(&line, text ? text : "{}");
     free(text);
@@ -126,7 +126,7 @@ static void write_text(const char *level, const char *event, const struct cf_fie
         cf_buf_printf(&line, " %s=", fields->name);
         if (fields->kind == CF_FIELD_STRING) {
             const char *s = fields->value.string ? fields->value.string : "-";
-            bool quote = strchr(s, ' ') != NULL || !*s;
+            bool quote = strpbrk(s, " \"") != NULL || !*s;
             cf_buf_puts(&line, quote ? "\"" : "");
             cf_utf8_printable(s, strlen(s), &line);
             cf_buf_puts(&line, quote ? "\"" : "");

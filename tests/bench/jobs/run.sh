@@ -3,7 +3,7 @@
 # RUNS runs (5). Against the stand-in for GitHub, on a file: store. Prints a Markdown table.
 . "$(dirname "$0")/../../e2e/lib.sh"
 RUNS=${RUNS:-5}
-export CLOUDFOLIO_LOG=json CLOUDFOLIO_LOG_LEVEL=warn
+export CLOUDFOLIO_LOG=text CLOUDFOLIO_LOG_LEVEL=error
 start_github_many() {
     node tests/github/world.mjs --out "$WORK/world" --copies 400 >/dev/null || exit 1
     node tests/github/server.mjs --world "$WORK/world" --port-file "$WORK/port" >"$WORK/github.log" 2>&1 &
