@@ -17,6 +17,10 @@ static const struct {
      "kept\n"},
     {"A fast HTTP client for Node", "README.md",
      "got is the fast HTTP client for Node you want\nkept\n", "kept\n"},
+    {"A fast HTTP client for Node", "README.md",
+     "Whoever has looked for it long enough knows that got is the fast HTTP client for "
+     "Node\nkept\n",
+     "kept\n"},
     {"Fast HTTP client for Node. Works in browsers.", "README.md", "Fast HTTP client\nkept\n",
      "kept\n"},
     {"Fast HTTP client for Node", "README.md", "HTTP client\nkept\n", "HTTP client\nkept\n"},
