@@ -13,7 +13,7 @@ POINTS=${CRASH_POINTS:-80}
 TENANT=acme-labs
 export CLOUDFOLIO_LOG=json
 unset CLOUDFOLIO_JSON CLOUDFOLIO_DRY_RUN CLOUDFOLIO_STORE CLOUDFOLIO_LOG_LEVEL
-unset CRASH_AT CRASH_WHEN CRASH_SIGNAL CRASH_COUNT_FILE CRASH_TRACE_FILE
+unset CRASH_AT CRASH_INSIDE CRASH_WHEN CRASH_SIGNAL CRASH_COUNT_FILE CRASH_TRACE_FILE
 CRASHES=0 STOPS=0 LOST=0 TORN=0 DUPLICATED=0 ALTERED=0 COPIES=0
 
 if [ "$KIND" = s3 ] && [ -z "${CLOUDFOLIO_TEST_S3:-}" ]; then
@@ -83,11 +83,13 @@ judge() {
 }
 
 # --- crashes --------------------------------------------------------------------------------------
-# crash K WHEN COMMAND…: runs it to its K-th operation; false when it ended by itself.
+# crash K WHEN COMMAND…: runs it to its K-th operation (inside: its K-th system call of crash_points.c); false when it
+# ended by itself.
 crash() {
-    local at=$1 when=$2 rc=0
+    local at=$1 when=$2 inside=0 rc=0
     shift 2
-    { CRASH_AT=$at CRASH_WHEN=$when on "$@"; rc=$?; } 2>/dev/null
+    [ "$when" != inside ] || { inside=$at; at=0; }
+    { CRASH_AT=$at CRASH_INSIDE=$inside CRASH_WHEN=$when on "$@"; rc=$?; } 2>/dev/null
     [ "$rc" = 137 ] && CRASHES=$((CRASHES + 1))
 }
 
@@ -98,12 +100,17 @@ count() {
         tail -n 3 "$WORK/err"
         return 1
     }
-    TOTAL=$(cat "$WORK/count")
+    read -r TOTAL CALLS <"$WORK/count"
 }
 
+# spread N MOST: the numbers from 1 to N, or MOST of them.
+spread() {
+    seq "$1" | awk -v n="$1" -v most="$2" 'n <= most || int(NR * most / n) > int((NR - 1) * most / n)'
+}
 points() {
     echo "before 1"
-    seq "$TOTAL" | awk -v n="$TOTAL" -v most="$POINTS" 'n <= most || int(NR * most / n) > int((NR - 1) * most / n) { print "after", NR }'
+    spread "$TOTAL" "$POINTS" | sed 's/^/after /'
+    [ "$KIND" != file ] || spread "$CALLS" $((POINTS / 4)) | sed 's/^/inside /'
 }
 
 # matrix NAME BASE "DATASET…" COMMAND…
@@ -116,7 +123,7 @@ matrix() {
     want=$(snapshot $datasets)
     while read -r when at; do
         fresh "$from"
-        problem=
+        problem=""
         crash "$at" "$when" "$@" || problem="did not come to operation $at"
         on "$@" || problem="the run after it failed: $(tail -n 1 "$WORK/err")"
         # shellcheck disable=SC2086
@@ -124,7 +131,7 @@ matrix() {
         problem=$problem$(cat "$WORK/problem")
         [ -z "$problem" ] || problems="$problems$when $at: $problem"$'\n'
     done < <(points)
-    check "$name: killed $((CRASHES - before)) times at its $TOTAL operations" is "" "$problems"
+    check "$name: killed $((CRASHES - before)) times in its $TOTAL operations" is "" "$problems"
 
     # One store, killed at its first operation, then at its second, … until there are no more.
     fresh "$from"
@@ -136,7 +143,7 @@ matrix() {
     check "$name: killed $((CRASHES - before)) times in a row on one store" is "" "$(cat "$WORK/problem")"
 
     # Two at once, one of them killed at some point.
-    problems= before=$CRASHES
+    problems="" before=$CRASHES
     for at in 0 $((TOTAL / 4)) $((TOTAL / 2)) $((TOTAL - 3)); do
         fresh "$from"
         (CLOUDFOLIO_STORE=$STORE "$@" >/dev/null 2>"$WORK/other.err"; echo $? >"$WORK/other") &
@@ -152,12 +159,16 @@ matrix() {
 }
 
 # --- standing still -------------------------------------------------------------------------------
-# advance DATASET N: N more versions, whose contents alternate.
+# advance DATASET N: N more versions, whose contents alternate. A collector's version has those of its parent.
 advance() {
-    local v i
-    v=$(newest "$1")
+    local newest back i
+    newest=$(newest "$1")
     for ((i = 0; i < $2; i++)); do
-        on cloudfolio rollback "$TENANT" "$1" $((v + i - 1)) || { cat "$WORK/err"; return 1; }
+        for back in 1 2; do
+            on cloudfolio rollback "$TENANT" "$1" $((newest - back)) --json || { cat "$WORK/err"; return 1; }
+            [ "$(jq .version "$WORK/out")" = null ] || break
+        done
+        newest=$(jq .version "$WORK/out")
     done
 }
 
@@ -183,10 +194,10 @@ still() {
     grep -q '^State:.T' "/proc/$pid/status" 2>/dev/null && STOPS=$((STOPS + 1)) || problems="${problems}it did not stop"
     advance repos 50 || problems="${problems}others could not commit"
     on cloudfolio gc || problems="${problems}others could not collect: $(tail -n 1 "$WORK/err")"
-    before=$(read_it log "$TENANT" repos --json | jq -r '.versions[] | "\(.version) \(.sha256)"')
+    before=$(read_it log "$TENANT" repos --limit 1000 --json | jq -r '.versions[] | "\(.version) \(.sha256)"')
     kill -CONT "$pid"
     wait "$pid" || problems="${problems}it failed: $(tail -n 1 "$WORK/still.err")"
-    log=$(read_it log "$TENANT" repos --json | jq -r '.versions[] | "\(.version) \(.sha256)"')
+    log=$(read_it log "$TENANT" repos --limit 1000 --json | jq -r '.versions[] | "\(.version) \(.sha256)"')
     v=$(comm -23 <(sort <<<"$before") <(sort <<<"$log"))
     [ -z "$v" ] || { problems="${problems}versions are gone: $v"; LOST=$((LOST + 1)); }
     judge "" >"$WORK/problem"

@@ -1,4 +1,5 @@
-/* Linked into the programs of build/crash in place of cf_store_open (-Wl,--wrap=cf_store_open): the
+/* Linked into the programs of build/crash in place of cf_store_open and of some
+ * system calls (-Wl,--wrap=cf_store_open,--wrap=fsync, …): the
  * store that a program opens counts its operations, applied one at a time, and ends or stops the
  * process at the one that the environment names. tests/store/crash_matrix.sh goes through them all.
  *
@@ -6,7 +7,10 @@
  *   CRASH_WHEN=before|after the operation was applied (after unless given)
  *   CRASH_SIGNAL=KILL|STOP  what happens then (KILL unless given); a stopped process goes on when
  *                           it gets SIGCONT
- *   CRASH_COUNT_FILE=PATH   gets the number of operations when the process ends by itself
+ *   CRASH_INSIDE=K          ends before the K-th system call that makes an object of a file: store
+ *                           lasting, named or gone (fsync, link, rename, unlink, rmdir)
+ *   CRASH_COUNT_FILE=PATH   gets the numbers of operations and of such calls when the process ends
+ *                           by itself
  *   CRASH_TRACE_FILE=PATH   gets a line for each operation: its number, kind, key */
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +26,8 @@ int __wrap_cf_store_open(const char *url, struct cf_store **out, struct cf_error
 static struct {
     unsigned long operations;
     unsigned long at;
+    unsigned long calls;
+    unsigned long inside;
     bool before;
     int signal;
     FILE *trace;
@@ -32,7 +38,7 @@ static void write_count(void)
     const char *path = getenv("CRASH_COUNT_FILE");
     FILE *file = path && *path ? fopen(path, "w") : NULL;
     if (file) {
-        (void)fprintf(file, "%lu\n", crash.operations);
+        (void)fprintf(file, "%lu %lu\n", crash.operations, crash.calls);
         (void)fclose(file);
     }
     if (crash.trace) {
@@ -45,6 +51,7 @@ static void configure(void)
 {
     static bool done;
     const char *at = getenv("CRASH_AT");
+    const char *inside = getenv("CRASH_INSIDE");
     const char *when = getenv("CRASH_WHEN");
     const char *which = getenv("CRASH_SIGNAL");
     const char *trace = getenv("CRASH_TRACE_FILE");
@@ -53,6 +60,7 @@ static void configure(void)
     }
     done = true;
     crash.at = at ? strtoul(at, NULL, 10) : 0;
+    crash.inside = inside ? strtoul(inside, NULL, 10) : 0;
     crash.before = when && strcmp(when, "before") == 0;
     crash.signal = which && strcmp(which, "STOP") == 0 ? SIGSTOP : SIGKILL;
     crash.trace = trace && *trace ? fopen(trace, "w") : NULL;
@@ -117,4 +125,55 @@ int __wrap_cf_store_open(const char *url, struct cf_store **out, struct cf_error
                              cf_store_url(inner));
     }
     return rc;
+}
+
+/* --- inside an operation ------------------------------------------------------------------------
+ */
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_link(const char *from, const char *to);
+int __wrap_link(const char *from, const char *to);
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+int __real_rmdir(const char *path);
+int __wrap_rmdir(const char *path);
+
+static void before_call(void)
+{
+    if (++crash.calls == crash.inside) {
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
+int __wrap_fsync(int fd)
+{
+    before_call();
+    return __real_fsync(fd);
+}
+
+int __wrap_link(const char *from, const char *to)
+{
+    before_call();
+    return __real_link(from, to);
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    before_call();
+    return __real_rename(from, to);
+}
+
+int __wrap_unlink(const char *path)
+{
+    before_call();
+    return __real_unlink(path);
+}
+
+int __wrap_rmdir(const char *path)
+{
+    before_call();
+    return __real_rmdir(path);
 }

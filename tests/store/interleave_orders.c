@@ -224,6 +224,21 @@ static void every_answer_lost(struct schedule *s)
     }
 }
 
+/* What LIST shows of that version afterwards is somebody else's. */
+static void every_request_lost(struct schedule *s)
+{
+    struct actor *w = add_writer(s, "writer");
+    commit_others(s, 2);
+    schedule_until(w, CF_OP_PUT_NEW, "/v/");
+    while (!w->ended && w->pending->kind == CF_OP_PUT_NEW) {
+        schedule_step(w, FATE_REFUSED);
+    }
+    commit_others(s, 1);
+    schedule_step(w, FATE_REFUSED); /* the GET that was to decide */
+    schedule_finish(w);
+    expect(w, CF_ERETRY);
+}
+
 static void answers_of_check_lost(struct schedule *s)
 {
     struct actor *w = add_writer(s, "writer");
@@ -433,6 +448,7 @@ static const struct {
     {"the marker's request is lost, then the race", request_lost_then_race},
     {"the answer is lost, and then the marker is collected", answer_lost_and_collected},
     {"every answer is lost: the outcome is unknown", every_answer_lost},
+    {"every request is lost, and somebody else commits", every_request_lost},
     {"the answers of step 3 are lost: the outcome is unknown", answers_of_check_lost},
     {"an answer is lost, then access is denied: the outcome is unknown", denied_after_lost_answer},
     {"a dead writer's request arrives below the floor", late_below_floor},
