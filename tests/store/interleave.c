@@ -400,7 +400,7 @@ static bool run_seeds(uint64_t first, uint64_t seeds, bool trace)
 int main(int argc, char **argv)
 {
     uint64_t first = 1;
-    uint64_t seeds = 2000;
+    uint64_t seeds = 1500;
     bool one = false;
     bool trace = false;
     for (int i = 1; i < argc; i++) {
