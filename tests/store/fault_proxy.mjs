@@ -42,6 +42,8 @@ let counters = fresh();
 let log = [];
 let credentials = null;
 const lists = new Map(); // a LIST's address → the last two different answers
+// What was answered ExpiredToken at random and hasn't come through since: fresh credentials aren't refused again.
+const expired = new Set();
 
 function fresh() {
   return { requests: 0, kinds: {}, faults: 0, byFault: {}, byKind: {}, credentials: 0 };
@@ -87,9 +89,9 @@ function fits(rule, what) {
 }
 
 function choose(what) {
-  for (const rule of rules) {
-    if (!fits(rule, what)) continue;
-    rule.matched++;
+  const fitting = rules.filter((rule) => fits(rule, what));
+  for (const rule of fitting) rule.matched++;
+  for (const rule of fitting) {
     if (rule.matched < rule.nth || rule.hit >= rule.times) continue;
     if (rule.fault === 'stale-list' && !stale(what)) continue;
     rule.hit++;
@@ -98,10 +100,11 @@ function choose(what) {
   if (random && random.kinds.includes(what.kind) && (!random.key || random.key.test(what.key)) &&
       random.next() < (random.rates[what.kind] ?? random.rate)) {
     const among = random.faults ? random.faults.filter((f) => suits(f, what.kind)) : RANDOM[what.kind];
-    if (among.length) {
-      const fault = among[Math.floor(random.next() * among.length)];
-      if (fault !== 'stale-list' || stale(what)) return { ...random.options, fault };
-    }
+    const fault = among[Math.floor(random.next() * among.length)];
+    const address = `${what.method} ${what.key}${what.query}`;
+    if (!fault || (fault === 'stale-list' && !stale(what)) || (fault === 'expired-token' && expired.has(address))) return null;
+    if (fault === 'expired-token') expired.add(address);
+    return { ...random.options, fault };
   }
   return null;
 }
@@ -277,6 +280,7 @@ function serve(req, res, body) {
     entry.status = error ? 0 : answer.statusCode;
     if (error) return reset(req);
     remember(what, answer, text);
+    if (!rule) expired.delete(`${what.method} ${what.key}${what.query}`);
     if (rule) damage(req, res, what, rule, answer, text);
     else deliver(req, res, answer, text);
   });
@@ -333,6 +337,7 @@ const CALLS = {
     counters = fresh();
     log = [];
     lists.clear();
+    expired.clear();
     return {};
   },
   'POST credentials': (document) => {
