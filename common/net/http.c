@@ -308,18 +308,29 @@ static void interrupt_all(struct cf_http *http)
     }
 }
 
-void cf_http_wait(struct cf_http *http)
+static bool must_stop(struct cf_http *http)
 {
     const volatile int *stop = http->options.stop;
+    if (!stop || !*stop) {
+        http->stop_seen = 0;
+        return false;
+    }
+    int64_t now = cf_clock_monotonic_ms();
+    http->stop_seen = http->stop_seen ? http->stop_seen : now;
+    return now - http->stop_seen >= http->options.grace_ms;
+}
+
+void cf_http_wait(struct cf_http *http)
+{
     while (http->busy || http->first) {
-        if (stop && *stop) {
+        if (must_stop(http)) {
             interrupt_all(http);
             continue;
         }
         start_queued(http);
         start_due(http);
         /* A signal that comes between the look at the flag and the wait must not be waited out. */
-        cf_net_sockets_turn(http->sockets, idle_ms(http, stop ? 250 : 10000));
+        cf_net_sockets_turn(http->sockets, idle_ms(http, http->options.stop ? 250 : 10000));
         settle_ended(http);
     }
 }

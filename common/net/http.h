@@ -33,6 +33,7 @@ struct cf_http_options {
     const char *user_agent;   /* NULL: "cloudfolio" */
     const volatile int *stop; /* once *stop isn't 0, every request ends with CF_EINTERRUPTED, those
                                * in flight as well, within half a second; NULL: never */
+    int64_t grace_ms;         /* … or so much later: what is under way may come to its end */
 };
 
 /* What a caller's judge says of an answer. */

@@ -34,6 +34,7 @@ struct cf_http {
     size_t busy;                          /* slots with a request */
     struct cf_http_request *first, *last; /* queued; linked by their engine field */
     struct cf_http_totals totals;
+    int64_t stop_seen; /* when *stop was first found set, in monotonic ms; 0: it isn't */
 };
 
 /* Puts a request into a free slot: everything that is the same for all of its attempts. */

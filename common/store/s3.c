@@ -109,8 +109,11 @@ static int s3_open(const char *rest, void **self, struct cf_error *err)
     if (rc) {
         return rc;
     }
-    struct cf_http_options options = {
-        .max_in_flight = CF_S3_IN_FLIGHT, .max_attempts = 8, .backoff_ms = 100};
+    struct cf_http_options options = {.max_in_flight = CF_S3_IN_FLIGHT,
+                                      .max_attempts = 8,
+                                      .backoff_ms = 100,
+                                      .stop = cf_store_stop(),
+                                      .grace_ms = 10000};
     struct cf_s3 *s3 = cf_calloc(1, sizeof(*s3));
     s3->config = config;
     s3->http = cf_http_new(&options);

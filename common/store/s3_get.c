@@ -1,5 +1,6 @@
 /* GET and STAT. A GET that breaks off goes on from the byte where it did, on condition that the
  * object is still the same; when it isn't, it begins anew. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "common/store/stream.h"
 
 enum { CHANGES = 3 };
-static const int64_t STREAM_MS = 6 * 3600 * 1000LL; /* silence is what ends a stream */
+static const int64_t STREAM_MS = (int64_t)6 * 3600 * 1000; /* silence is what ends a stream */
 
 static bool read_number(const char **p, uint64_t *out)
 {
@@ -80,11 +81,11 @@ static int before_get(struct cf_s3_call *call)
     } else {
         cf_s3_call_drop_header(call, "if-match");
     }
+    uint64_t last = op->offset + op->limit - 1;
     if (op->limit && op->limit <= (uint64_t)INT64_MAX - op->offset) {
-        cf_s3_call_header(call, "range", "bytes=%llu-%llu", (unsigned long long)task->next,
-                          (unsigned long long)(op->offset + (op->limit - 1)));
+        cf_s3_call_header(call, "range", "bytes=%" PRIu64 "-%" PRIu64, task->next, last);
     } else if (task->next) {
-        cf_s3_call_header(call, "range", "bytes=%llu-", (unsigned long long)task->next);
+        cf_s3_call_header(call, "range", "bytes=%" PRIu64 "-", task->next);
     }
     return 0;
 }
@@ -157,7 +158,7 @@ static void send_get(struct cf_s3_task *task)
     call->before = before_get;
     call->then = get_ended;
     call->http.sink = &task->sink;
-    call->http.total_ms = task->op->sink ? STREAM_MS : 0;
+    call->http.total_ms = task->op->sink ? STREAM_MS : CF_S3_TOTAL_MS(task->op->max_body);
     cf_s3_call_start(call);
 }
 

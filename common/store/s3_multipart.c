@@ -18,8 +18,9 @@
 
 enum { MOST_PARTS = 10000, PIECE = 65536, LANES = 4 };
 static const uint64_t MIB = (uint64_t)1 << 20;
-static const int64_t PART_MS = 3600 * 1000LL;
-static const int64_t JOINING_MS = 300 * 1000LL; /* the store may say nothing while it joins parts */
+static const int64_t PART_MS = (int64_t)3600 * 1000;
+static const int64_t JOINING_MS =
+    (int64_t)300 * 1000; /* the store may say nothing while it joins parts */
 
 struct part {
     char sha256[CF_SHA256_HEX]; /* "" until it is known */

@@ -70,6 +70,7 @@ void cf_s3_put_start(struct cf_s3_task *task)
     call->permission = "s3:PutObject";
     cf_s3_call_begin(call, "PUT", op->key, NULL, 0);
     call->then = put_ended;
+    call->http.total_ms = CF_S3_TOTAL_MS(op->source ? op->source->size : op->length);
     call->is_void = put_is_void;
     cf_s3_call_header(call, "content-type", "%s",
                       op->content_type ? op->content_type : "application/octet-stream");

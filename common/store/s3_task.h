@@ -32,6 +32,9 @@ struct cf_s3_task {
 void cf_s3_task_start(struct cf_s3_task *task, struct cf_op *op);
 void cf_s3_task_release(struct cf_s3_task *task);
 
+/* The time a request may take for so many bytes: what any takes, and 64 KiB a second. */
+#define CF_S3_TOTAL_MS(bytes) (120000 + (int64_t)((bytes) / 64))
+
 /* Ends the operation with what the call says of it. */
 void cf_s3_task_end(struct cf_s3_task *task, int rc);
 

@@ -164,8 +164,10 @@ static bool decode(char *text)
 {
     char *to = text;
     for (const char *p = text; *p; p++) {
-        char c = *p == '+' ? ' ' : *p;
-        if (*p == '%') {
+        char c = *p;
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%') {
             int high = hex_digit(p[1]);
             int low = high < 0 ? -1 : hex_digit(p[2]);
             if (low < 0 || high + low == 0) {

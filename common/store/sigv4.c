@@ -151,7 +151,7 @@ void cf_sigv4_sign(struct cf_sigv4 *signer, const char *access_key, const char *
     char text[512];
     char sha256[CF_SHA256_HEX];
     uint8_t signature[SHA256_DIGEST_SIZE];
-    char hex[2 * SHA256_DIGEST_SIZE + 1];
+    char hex[CF_SHA256_HEX];
     derive_key(signer, secret_key, date);
     canonical_request_sha256(request, sha256);
     (void)snprintf(scope, sizeof(scope), "%s/%s/%s/aws4_request", signer->day, signer->region,
@@ -160,7 +160,7 @@ void cf_sigv4_sign(struct cf_sigv4 *signer, const char *access_key, const char *
     struct hmac_sha256_ctx key = signer->key;
     hmac(&key, text, signature);
     base16_encode_update(hex, sizeof(signature), signature);
-    hex[2 * SHA256_DIGEST_SIZE] = '\0';
+    hex[sizeof(hex) - 1] = '\0';
     cf_buf_printf(out, "%s Credential=%s/%s, SignedHeaders=", ALGORITHM, access_key, scope);
     append_names(out, request);
     cf_buf_printf(out, ", Signature=%s", hex);

@@ -17,7 +17,19 @@ static const struct cf_store_driver *const drivers[] = {
     &cf_store_s3_driver,
 };
 
+static const volatile int *stop_flag;
+
 static const size_t DEFAULT_MAX_BODY = (size_t)64 << 20;
+
+void cf_store_stop_on(const volatile int *stop)
+{
+    stop_flag = stop;
+}
+
+const volatile int *cf_store_stop(void)
+{
+    return stop_flag;
+}
 
 void cf_op_release(struct cf_op *op)
 {
@@ -46,7 +58,8 @@ int cf_store_open(const char *url, struct cf_store **out, struct cf_error *err)
         return 0;
     }
     return cf_error_set(err, CF_EUSAGE,
-                        "\"%.60s\" is not a store: a URL such as file:/absolute/path is expected",
+                        "\"%.60s\" is not a store: a URL such as file:/absolute/path or "
+                        "s3://bucket/prefix is expected",
                         url);
 }
 

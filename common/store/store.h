@@ -97,13 +97,19 @@ void cf_op_release(struct cf_op *op);
 
 struct cf_store;
 
-/* Opens what a URL names: file:/absolute/path, memory:NAME. CF_EUSAGE for another kind. Nothing is
+/* Opens what a URL names: file:/absolute/path, s3://bucket/prefix, memory:NAME. CF_EUSAGE for
+ * another kind. Nothing is
  * created and no request is made before the first operation. */
 int cf_store_open(const char *url, struct cf_store **out, struct cf_error *err);
 void cf_store_free(struct cf_store *store); /* NULL is fine */
 
 /* The URL without anything secret. */
 const char *cf_store_url(const struct cf_store *store);
+
+/* Once *stop isn't 0, stores that are opened from now on have 10 s left for what is under way and
+ * for what still has to be written down; then every operation ends with CF_EINTERRUPTED. NULL:
+ * never. */
+void cf_store_stop_on(const volatile int *stop);
 
 /* Carries out ops[0…count-1], in no fixed order. Returns 0 when all of them succeeded, else the rc
  * of the first that failed. */
@@ -148,6 +154,9 @@ extern const struct cf_store_driver cf_store_s3_driver;
 
 /* A store over a driver's object that exists already: self is closed by cf_store_free. */
 struct cf_store *cf_store_wrap(const struct cf_store_driver *driver, void *self, const char *url);
+
+/* What cf_store_stop_on was given. */
+const volatile int *cf_store_stop(void);
 
 bool cf_store_can_commit(const struct cf_store *store);
 

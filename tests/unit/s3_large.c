@@ -66,6 +66,7 @@ static void get(const struct net_step *script, size_t count, struct cf_op *op, i
     ck_assert_int_eq(taken.restarts, restarts);
     ck_assert_uint_eq(net_server_requests(f.server), count);
     cf_buf_release(&taken.bytes);
+    op->sink = NULL;
 }
 
 START_TEST(a_read_goes_on_where_it_broke_off)

@@ -103,11 +103,11 @@ static const char *const hostile[] = {
     LIST("&unknown;"),
     LIST("<a><a><a><a><a><a><a><a><a></a></a></a></a></a></a></a></a></a>"),
     "<!DOCTYPE ListBucketResult><ListBucketResult></ListBucketResult>",
-    "<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;\">"
-    "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;\">]>"
-    "<ListBucketResult><Contents><Key>&d;</Key></Contents></ListBucketResult>",
-    "<!DOCTYPE l SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>"
-    "<ListBucketResult><Contents><Key>&x;</Key></Contents></ListBucketResult>",
+    ("<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;\">"
+     "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;\"><!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;\">]>"
+     "<ListBucketResult><Contents><Key>&d;</Key></Contents></ListBucketResult>"),
+    ("<!DOCTYPE l SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>"
+     "<ListBucketResult><Contents><Key>&x;</Key></Contents></ListBucketResult>"),
 };
 
 START_TEST(nonsense_is_refused)
