@@ -42,6 +42,9 @@
 #ifndef STALLED
 #define STALLED 0                /* 1: one more writer, which stalled just before its PUT of version 2 */
 #endif
+#ifndef LOSER
+#define LOSER 0                  /* 1: writer 0 has raced for version 1, uploaded the other content, and lost */
+#endif
 #ifndef START
 #define START 1                  /* 1: version 1 exists. 3: versions 2 and 3 do, the floor is 2, version 1 is gone */
 #endif
@@ -242,6 +245,7 @@ proctype Writer(byte w) {
 #if TORN_LIST
   byte names;
 #endif
+  if :: LOSER && w == 0 -> own = REF(1, 1) :: else fi;
 again:
   atomic { p = 0; x = 0; f = 0; r = 0; mine_ref = 0; mine_low = 0; up = 0; mine[w] = 0; me[w] = 0; busy[w] = 0 };
   resolve(w, p, newest < TOP);
@@ -444,6 +448,7 @@ init {
     :: else -> break
     od;
     if :: LATE -> run Network() :: else fi;
+    if :: LOSER -> blob[1] = blob[1] | BIT(1) :: else fi;
     if :: STALLED -> blob[1] = blob[1] | BIT(2); stalled = 1; run Stalled() :: else fi;
     i = 0
   }
