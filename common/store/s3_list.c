@@ -68,11 +68,25 @@ static size_t room(const struct cf_op *op)
     return op->max_keys - op->listed_count;
 }
 
-/* A page of nothing that is wanted, while more names remain: the next one begins behind it. */
-static int go_on_behind(struct cf_s3_task *task, const char *last)
+/* "~" sorts behind every character of a key. */
+static char *behind_group(const char *group)
 {
-    size_t length = strlen(task->call.s3->config.prefix);
-    char *after = last ? cf_strdup(last + length) : NULL;
+    return cf_asprintf("%s~", group);
+}
+
+/* A page that is shorter than what was asked for, while more names remain: the next one begins
+ * behind it. */
+static int go_on_behind(struct cf_s3_task *task, const struct cf_listed *last)
+{
+    const char *name = last ? last->key + strlen(task->call.s3->config.prefix) : NULL;
+    char *after = NULL;
+    if (last && last->group) {
+        free(task->group);
+        task->group = cf_strdup(name);
+        after = behind_group(name);
+    } else if (last) {
+        after = cf_strdup(name);
+    }
     bool further = after && (!task->after || strcmp(after, task->after) > 0);
     free(task->after);
     task->after = after;
@@ -81,7 +95,7 @@ static int go_on_behind(struct cf_s3_task *task, const char *last)
                             "the store says that more names remain, but lists none");
 }
 
-/* *again: the next page is needed, since this one gave nothing. */
+/* *again: the next page is needed to fill this one. Services may end a page at any place. */
 static int take_page(struct cf_s3_task *task, struct cf_s3_page *page, bool *again)
 {
     struct cf_op *op = task->op;
@@ -91,7 +105,7 @@ static int take_page(struct cf_s3_task *task, struct cf_s3_page *page, bool *aga
     size_t most = room(op);
     size_t before = op->listed_count;
     const struct cf_listed *name;
-    const char *last = NULL;
+    const struct cf_listed *last = NULL;
     int rc = 0;
     *again = false;
     if (total > (most ? most : 1)) {
@@ -99,16 +113,20 @@ static int take_page(struct cf_s3_task *task, struct cf_s3_page *page, bool *aga
     }
     op->listed = cf_realloc(op->listed, before + total + 1, sizeof(*op->listed));
     while (!rc && (name = next_name(page, &object, &group))) {
-        last = name->key;
+        last = name;
         rc = take_name(task, name);
     }
     op->more = page->truncated;
     if (!rc && op->listed_count > op->max_keys) { /* that was to see whether any remain */
         free(op->listed[--op->listed_count].key);
         op->more = true;
-    } else if (!rc && op->more && op->listed_count == before) {
+    } else if (!rc && op->more && op->listed_count < op->max_keys) {
         rc = go_on_behind(task, last);
         *again = !rc;
+    }
+    if (!op->listed_count) {
+        free(op->listed);
+        op->listed = NULL;
     }
     return rc;
 }
@@ -177,11 +195,10 @@ static void send_list(struct cf_s3_task *task)
     cf_s3_call_start(&task->call);
 }
 
-/* "~" sorts behind every character of a key. */
 static void begin_behind_group(struct cf_s3_task *task)
 {
     free(task->after);
-    task->after = cf_asprintf("%s~", task->group);
+    task->after = behind_group(task->group);
     send_list(task);
 }
 

@@ -83,6 +83,30 @@ START_TEST(a_list_goes_on_behind_a_name)
 }
 END_TEST
 
+START_TEST(a_short_page_is_filled_up)
+{
+    static const struct net_step script[] = {
+        {.path = "&max-keys=4&prefix=base%2F ",
+         .body = S3_LIST(S3_MORE S3_NAME(
+             "base/a") "<CommonPrefixes><Prefix>base/b/</Prefix></CommonPrefixes>")},
+        {.path = "&max-keys=2&prefix=base%2F&start-after=base%2Fb%2F~ ",
+         .body = S3_LIST(S3_MORE "<CommonPrefixes><Prefix>base/b/</Prefix></CommonPrefixes>"
+                                 "<CommonPrefixes><Prefix>base/c/</Prefix></CommonPrefixes>")},
+        {.path = "&max-keys=1&prefix=base%2F&start-after=base%2Fc%2F~ ",
+         .body = S3_LIST(S3_MORE S3_NAME("base/d"))}};
+    struct cf_op op = {.kind = CF_OP_LIST, .key = "", .max_keys = 4, .group_by_slash = true};
+    s3_fixture_open(&f, script, COUNT(script));
+    s3_expect(&f, &op, 0);
+    ck_assert_uint_eq(op.listed_count, 4);
+    ck_assert_str_eq(op.listed[1].key, "b/");
+    ck_assert_str_eq(op.listed[2].key, "c/");
+    ck_assert_str_eq(op.listed[3].key, "d");
+    ck_assert(op.more);
+    cf_op_release(&op);
+    s3_fixture_close(&f);
+}
+END_TEST
+
 START_TEST(names_that_no_key_can_be_are_passed_over)
 {
     char longer[CF_KEY_MAX + 1];
@@ -362,6 +386,7 @@ Suite *s3_driver_suite(void)
     tcase_add_test(tc, requests_are_signed);
     tcase_add_test(tc, ranges_and_conditions_are_sent);
     tcase_add_test(tc, a_list_goes_on_behind_a_name);
+    tcase_add_test(tc, a_short_page_is_filled_up);
     tcase_add_test(tc, names_that_no_key_can_be_are_passed_over);
     tcase_add_loop_test(tc, a_list_is_not_taken_on_trust, 0, (int)COUNT(lists));
     tcase_add_loop_test(tc, errors_are_told_apart, 0, (int)COUNT(errors));
