@@ -35,12 +35,12 @@ static void call_back(enum cf_op_kind kind, size_t first, size_t times, enum fau
 }
 
 /* Commits version 3; its parent is read behind the counting store's back. */
-static int commit(const char *texts)
+static int commit_to(const struct cf_dataset *dataset, const char *texts)
 {
     struct cf_marker parent;
     struct cf_marker out;
     ck_assert_int_eq(cf_dataset_at(&w.direct, 2, &parent, &w.err), 0);
-    struct cf_commit *c = cf_commit_new(&w.data, &parent, NULL, &world_producer);
+    struct cf_commit *c = cf_commit_new(dataset, &parent, NULL, &world_producer);
     struct cf_blob_ref ref;
     cf_commit_add(c, texts, strlen(texts), "text/plain", &ref);
     int rc =
@@ -55,6 +55,11 @@ static int commit(const char *texts)
     cf_marker_release(&parent);
     cf_commit_free(c);
     return rc;
+}
+
+static int commit(const char *texts)
+{
+    return commit_to(&w.data, texts);
 }
 
 static void expect_unknown(int rc)
@@ -106,6 +111,23 @@ START_TEST(somebody_who_was_faster_is_a_conflict)
     world_expect(&w.direct, 3, "theirs");
     world_expect_clean(&w, 3);
     ck_assert_uint_gt(world_count_keys(&w, "tenants/octocat/repos/b/0000000000000003/"), 2);
+}
+END_TEST
+
+/* The same contents by another writer: a marker of the same length, different in its writer alone.
+ */
+static void twin_commits(void *context, struct cf_op *op)
+{
+    (void)context;
+    (void)op;
+    ck_assert_int_eq(commit_to(&w.direct, "mine"), 0);
+}
+
+START_TEST(a_twin_that_was_faster_is_a_conflict_too)
+{
+    call_back(CF_OP_PUT_NEW, 1, 1, FAULT_BEFORE, twin_commits);
+    ck_assert_int_eq(commit("mine"), CF_ECONFLICT);
+    world_expect_clean(&w, 3);
 }
 END_TEST
 
@@ -295,6 +317,7 @@ Suite *contract_outcome_suite(void)
     tcase_add_loop_test(tc, a_lost_answer_is_found_to_be_ours, 0, 5);
     tcase_add_test(tc, a_failure_is_tried_again_with_the_same_bytes);
     tcase_add_loop_test(tc, somebody_who_was_faster_is_a_conflict, 0, 2);
+    tcase_add_test(tc, a_twin_that_was_faster_is_a_conflict_too);
     tcase_add_test(tc, an_outcome_that_is_not_known_is_said_to_be_unknown);
     tcase_add_test(tc, a_get_decides_when_every_answer_was_lost);
     tcase_add_test(tc, without_a_get_it_stays_unknown_though_it_is_committed);
