@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/encoder/documents.h"
 #include "common/encoder/model.h"
 
 #define TEXT(path, s)                                                                              \
@@ -146,6 +147,56 @@ START_TEST(scores_are_blended_z_scores)
                       .75 * (hits[i].lsa - mean[1]) / sqrt(variance[1]);
         ck_assert(fabs(hits[i].score - want) < 1e-9);
     }
+    cf_model_free(model);
+}
+END_TEST
+
+START_TEST(fields_weigh_as_given)
+{
+    /* One document, so that its length is the average: f (k1 + 1) / (f + k1) × ln(1 + .5/1.5),
+     * k1 2. */
+    static const struct cf_text text[] = {TEXT("README.md", "# Apple\nbanana\n")};
+    static const char *const topic[] = {"cherry"};
+    const struct cf_project p = {"zed", "damson", topic, 1, go, 1, text, 1};
+    const struct cf_corpus one = {&p, 1};
+    const struct cf_bm25_options options = {2, .75, true, true};
+    const struct cf_chunk_options chunking = {1000, 0};
+    static const struct {
+        const char *word;
+        double f;
+    } cases[] = {{"zed", 3}, {"apple", 3}, {"cherry", 3}, {"banana", 1}, {"damson", 1}, {"go", 1}};
+    struct cf_documents documents;
+    cf_documents_read(&one, &chunking, &documents);
+    struct cf_bm25 *index = cf_documents_bm25(&documents, &one, &options, 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        double score = 0;
+        double want = cases[i].f * 3 / (cases[i].f + 2) * log(1 + .5 / 1.5);
+        cf_bm25_score(index, cases[i].word, strlen(cases[i].word), &score);
+        ck_assert_msg(fabs(score - want) < 1e-6, "%s: %f", cases[i].word, score);
+    }
+    cf_bm25_free(index);
+    cf_documents_release(&documents);
+}
+END_TEST
+
+START_TEST(of_passages_with_equal_words_the_nearer_is_shown)
+{
+    static const struct cf_text text[] = {
+        TEXT("README.md", "# One\nalpha banana bread baking flour\n# Two\nalpha alpha\n")};
+    const struct cf_project three[3] = {
+        {"p", NULL, NULL, 0, NULL, 0, text, 1},
+        {"q", "banana bread baking flour yeast", NULL, 0, NULL, 0, NULL, 0},
+        {"r", "sun moon", NULL, 0, NULL, 0, NULL, 0}};
+    const struct cf_corpus c = {three, 3};
+    struct cf_model_params params;
+    struct cf_model *model = NULL;
+    struct cf_hit hit;
+    struct cf_search_options options = {1, 0, false};
+    cf_model_params_default(&params);
+    params.chunk_minimum = 0;
+    ck_assert_int_eq(cf_model_fit(&c, &params, &model, NULL), 0);
+    ck_assert_uint_eq(cf_model_search(model, "alpha", &options, &hit), 1);
+    ck_assert_str_eq(hit.heading, "Two");
     cf_model_free(model);
 }
 END_TEST
@@ -314,6 +365,8 @@ Suite *encoder_model_suite(void)
     tcase_add_test(tc, nothing_known_finds_nothing);
     tcase_add_test(tc, languages_add_their_share);
     tcase_add_test(tc, scores_are_blended_z_scores);
+    tcase_add_test(tc, fields_weigh_as_given);
+    tcase_add_test(tc, of_passages_with_equal_words_the_nearer_is_shown);
     tcase_add_test(tc, saved_and_loaded);
     tcase_add_test(tc, equal_corpora_give_equal_bytes);
     tcase_add_test(tc, no_project_is_an_error);
