@@ -13,7 +13,7 @@ suite() { # suite FOLDER VARIABLE=1 [setting…]
     local folder=$1 mode=$2 line
     shift 2
     echo "== make check $mode"
-    if ! make -s -j "$(nproc)" "$mode" all "$folder/unit" "$folder/hammer"; then
+    if ! make -s -j "$(nproc)" "$mode" all "$folder/unit" "$folder/hammer" tests; then
         failed=$((failed + 1))
         echo "not ok - $mode does not build"
         return
