@@ -85,6 +85,8 @@ holds "2 collectors, a writer and one that had stalled" "-DTOP=3 $one -DCOLLECTO
 holds "2 collectors, resumed sweeps on a longer chain" "-DTOP=4 $few -DSTART=3 $one -DCOLLECTORS=2 -DSTALLED=1"
 holds "uploads of a lost race are reused on a longer chain" "-DTOP=4 $few1 -DLOSER=1"
 holds "a reader, LIST and GET apart, pinned versions" "-DTOP=3 $one -DSTALLED=1 -DREADERS=1 -DSPLIT=1 -DCRASH=0"
+holds "the same where a LIST reads its names twice" \
+    "-DTOP=3 $few $one -DSTALLED=1 -DREADERS=1 -DSPLIT=1 -DTORN_LIST=2"
 holds "markers that arrive late" "-DTOP=3 $one -DLATE=1"
 
 fails "the store ignores If-None-Match" A2 "-DTOP=3 $few -DNO_CONDITION=1"

@@ -1,4 +1,4 @@
-/* Commit and collection on an object store (docs/CONTRACT.md, "Committing" and "Collection"), for SPIN 6.
+/* Commit and collection on an object store (docs/CONTRACT.md, sections 6, 7, 9 and 10), for SPIN 6.
  * README.md says what is modelled and what isn't; check.sh runs it.
  *
  * One request to the store is one step. Between two steps a process may stall for any length of time; it may crash
@@ -102,7 +102,9 @@
 #define STALE_LIST 0             /* a LIST may miss the newest marker */
 #endif
 #ifndef TORN_LIST
-#define TORN_LIST 0              /* a LIST reads the names, and their ETags later; names that are gone are left out */
+#define TORN_LIST 0              /* a LIST reads the names, and their ETags later; names that are gone are left out.
+                                    2 is right again: it reads the names once more, and starts over unless the newest
+                                    is the same */
 #endif
 #ifndef PIN_WITHOUT_HASH
 #define PIN_WITHOUT_HASH 0       /* a version pinned by number is read without comparing its hash */
@@ -193,7 +195,9 @@ inline resolve(w, x, condition) {
 #if TORN_LIST
        x = 0; do :: x < SIZE -> names = names | (who[x] -> BIT(x) : 0); x++ :: else -> x = 0; break od };
      atomic {
-       x = SIZE-1; do :: x && !(who[x] && (names & BIT(x))) -> x-- :: else -> break od; names = 0; tag = who[x];
+       x = SIZE-1; do :: x && !(who[x] && (names & BIT(x))) -> x-- :: else -> break od; names = 0; tag = who[x] };
+     atomic {
+       if :: TORN_LIST == 2 && x != newest -> tag = 0; x = 0 :: else fi;
 #else
        if :: x = newest :: STALE_LIST && newest > 1 && who[newest-1] -> x = newest-1 fi; tag = who[x];
 #endif
