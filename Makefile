@@ -49,7 +49,8 @@ H_FILES := $(wildcard common/*/*.h jobs/*/*.h tests/*/*.h)
 
 # --- targets ---------------------------------------------------------------------------------------
 
-.PHONY: help all deps test check demo bench lint fmt install clean coverage
+
+.PHONY: help all deps deps-demo test tests check demo bench lint fmt install clean coverage
 
 # help: this list
 help:
@@ -59,9 +60,10 @@ help:
 all: $(PROGRAMS)
 
 # deps: installs the packages of Debian or Ubuntu that are missing (make -n deps: says which)
-DEB = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
-	nettle-dev libexpat1-dev liblapacke-dev check curl jq zstd python3-jsonschema gcovr \
+DEB_DEMO = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
+	nettle-dev libexpat1-dev liblapacke-dev curl jq \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
+DEB = $(DEB_DEMO) check zstd python3-jsonschema gcovr spin ceph-mon ceph-osd radosgw ceph-common
 DEB_LINT = clang clang-format clang-tidy cppcheck
 missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \
 	| grep '^ii'),,$(p))))
@@ -70,6 +72,9 @@ APT = $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 apt_install = $(if $(1),$(APT) -qq update && $(APT) -qq install -y --no-install-recommends $(1) >/dev/null,:)
 deps:
 	$(call apt_install,$(call missing,$(DEB)))
+	@$(MAKE) -s tests/github/node_modules/.package-lock.json
+deps-demo:
+	$(call apt_install,$(call missing,$(DEB_DEMO)))
 	@$(MAKE) -s tests/github/node_modules/.package-lock.json
 
 tests/github/node_modules/.package-lock.json: tests/github/package-lock.json
@@ -82,7 +87,9 @@ test: deps
 	@tests/run.sh
 
 # check: the tests once, with the build that SANITIZE and COVERAGE choose
-check: all $(B)/unit $(B)/hammer
+TESTS = $(B)/unit $(B)/hammer $(B)/interleave $(B)/store_copy $(B)/fault_large $(PROGRAMS:$(B)/%=$(B)/crash/%)
+tests: all $(TESTS)
+check: tests
 	@BUILD=$(B) tests/suite.sh
 
 # coverage: line coverage of what ran under COVERAGE=1
@@ -90,7 +97,7 @@ coverage:
 	@gcovr -j 2 -r . --object-directory build/coverage -f 'common/' -f 'jobs/' -s 2>/dev/null | tail -n 60
 
 # demo: sync, orchestrate, train and search for one tenant against the stand-in for GitHub
-demo: deps
+demo: deps-demo
 	@$(MAKE) -s --no-print-directory all
 	@BUILD=$(B) tests/e2e/demo.sh
 
@@ -157,6 +164,17 @@ $(B)/obj/tests/unit/main.o: ALL_CFLAGS += -DSUITES='"$(B)/suites.h"'
 TESTABLE = $(filter-out %/main.c,$(wildcard jobs/*/*.c))
 $(B)/unit: $(call objects,$(UNIT) $(TESTABLE)) $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS) $(shell pkg-config --libs check 2>/dev/null)
+
+# The interleavings run under a scheduler of their own, which decides about time and randomness.
+$(B)/interleave: $(call objects,$(wildcard tests/store/interleave_*.c))
+$(B)/interleave: LDFLAGS += -Wl,--wrap=cf_clock_sleep_ms,--wrap=cf_clock_now_ms,--wrap=cf_random_hex -pthread
+
+# The programs once more, over a store that kills them at a chosen operation.
+CRASH = -Wl,--wrap=cf_store_open,--wrap=fsync,--wrap=link,--wrap=rename,--wrap=unlink,--wrap=rmdir
+$(B)/crash/%: $(B)/% $(B)/obj/tests/store/crash_points.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(CRASH) $(call objects,$(wildcard jobs/$(*:cloudfolio-%=%)/*.c)) \
+		$(B)/obj/tests/store/crash_points.o $(LIBRARY) -o $@ $(LIBS)
 
 # tests/store and tests/bench hold one program a file.
 $(B)/%: $(B)/obj/tests/store/%.o $(LIBRARY)

@@ -62,9 +62,9 @@ int cf_log_is_terminal(void);
 /* The context of all following lines. NULL clears one. The strings are copied. */
 void cf_log_context(const char *job, const char *run, const char *tenant);
 
-/* One line in CloudWatch's Embedded Metric Format, in JSON mode only and whatever the level: a metric named name with the
- * given unit ("Seconds", "Count", "Bytes"), under the namespace CloudFolio, with the dimensions job
- * and tenant. */
+/* One line in CloudWatch's Embedded Metric Format, in JSON mode only and whatever the level: a
+ * metric named name with the given unit ("Seconds", "Count", "Bytes"), under the namespace
+ * CloudFolio, with the dimensions job and tenant. */
 void cf_log_metric(const char *name, const char *unit, double value);
 
 #endif

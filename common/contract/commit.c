@@ -429,6 +429,7 @@ int cf_commit_floor(const struct cf_dataset *dataset, const struct cf_marker *pa
                     uint64_t floor, const struct cf_producer *producer, struct cf_marker *out,
                     struct cf_error *err)
 {
+    memset(out, 0, sizeof(*out));
     if (floor < parent->floor || floor > parent->version) {
         return cf_error_set(err, CF_EINTERNAL, "the floor %" PRIu64 " is out of range", floor);
     }

@@ -35,15 +35,16 @@ const char *cf_finding_name(enum cf_finding finding)
 
 /* Has a collection raised the floor above this version since the walk began? Then nothing of it is
  * missed. */
-static bool was_collected(struct walk *walk, uint64_t version)
+static int was_collected(struct walk *walk, uint64_t version, bool *out)
 {
     struct cf_marker newest;
-    struct cf_error ignored;
-    if (cf_dataset_newest(walk->dataset, &newest, &ignored) == 0) {
+    int rc = cf_dataset_newest(walk->dataset, &newest, walk->err);
+    if (!rc) {
         walk->floor = newest.floor > walk->floor ? newest.floor : walk->floor;
         cf_marker_release(&newest);
+        *out = version < walk->floor;
     }
-    return version < walk->floor;
+    return rc;
 }
 
 static void report(struct walk *walk, enum cf_finding finding, const char *key, const char *what)
@@ -58,11 +59,13 @@ static void report(struct walk *walk, enum cf_finding finding, const char *key, 
 static int judge(struct walk *walk, const char *key, int rc)
 {
     if (rc == CF_ENOTFOUND || rc == CF_ECONFLICT) {
-        if (was_collected(walk, walk->at)) {
-            return 0;
+        struct cf_error found = *walk->err;
+        bool collected = false;
+        rc = was_collected(walk, walk->at, &collected);
+        if (!rc && !collected) {
+            report(walk, CF_FOUND_MISSING, key, found.message);
         }
-        report(walk, CF_FOUND_MISSING, key, walk->err->message);
-        return 0;
+        return rc;
     }
     if (rc == CF_EDATA || rc == CF_ECONFIG) {
         bool missing = strstr(walk->err->message, " is missing") != NULL;
@@ -119,7 +122,14 @@ static int check_marker(struct walk *walk, uint64_t version)
         walk->expected_sha256[0] = '\0';
         return judge(walk, key, rc);
     }
+    bool collected =
+        false; /* and then created again below the floor, by a writer that had stalled */
     if (*walk->expected_sha256 && strcmp(walk->expected_sha256, marker.sha256) != 0) {
+        rc = was_collected(walk, version, &collected);
+        if (rc || collected) {
+            cf_marker_release(&marker);
+            return rc;
+        }
         report(walk, CF_FOUND_ALTERED, key, "the next version names another hash for this marker");
     }
     memcpy(walk->expected_sha256, marker.parent_sha256, sizeof(walk->expected_sha256));
@@ -130,16 +140,22 @@ static int check_marker(struct walk *walk, uint64_t version)
 }
 
 /* Versions from the expected one down to the one after found have no marker. */
-static void report_gap(struct walk *walk, uint64_t found)
+static int report_gap(struct walk *walk, uint64_t found)
 {
     for (; walk->expected > found; walk->expected--) {
         char key[CF_KEY_MAX];
         cf_dataset_marker_key(walk->dataset, walk->expected, key);
-        if (!was_collected(walk, walk->expected)) {
+        bool collected = false;
+        int rc = was_collected(walk, walk->expected, &collected);
+        if (rc) {
+            return rc;
+        }
+        if (!collected) {
             report(walk, CF_FOUND_MISSING, key, "the chain has a gap: this marker is missing");
         }
         walk->expected_sha256[0] = '\0';
     }
+    return 0;
 }
 
 static int visit_marker(void *context, const struct cf_listed *listed)
@@ -157,9 +173,9 @@ static int visit_marker(void *context, const struct cf_listed *listed)
         report(walk, CF_FOUND_BELOW, listed->key, "a marker below the floor");
         return 0;
     }
-    report_gap(walk, version);
+    int rc = report_gap(walk, version);
     walk->expected = version - 1;
-    return check_marker(walk, version);
+    return rc ? rc : check_marker(walk, version);
 }
 
 static int visit_blob(void *context, const struct cf_listed *listed)
@@ -185,7 +201,7 @@ static int walk_all(struct walk *walk)
     cf_dataset_prefix(walk->dataset, 'v', prefix);
     int rc = cf_store_walk(store, prefix, NULL, false, visit_marker, walk, walk->err);
     if (!rc && walk->newest) {
-        report_gap(walk, walk->floor - 1);
+        rc = report_gap(walk, walk->floor - 1);
     }
     cf_dataset_prefix(walk->dataset, 'b', prefix);
     return rc ? rc : cf_store_walk(store, prefix, NULL, false, visit_blob, walk, walk->err);

@@ -63,8 +63,8 @@ int cf_job_tenants(struct cf_store *store, struct cf_string_list *out, struct cf
 /* Reads CLOUDFOLIO_LOG (json, text) and CLOUDFOLIO_LOG_LEVEL (debug, info, warn, error). */
 int cf_job_configure_log(struct cf_error *err);
 
-/* From now on SIGTERM and SIGINT set the flag that is returned; a second one ends the process with
- * 75; and SIGPIPE is ignored. */
+/* From now on SIGTERM and SIGINT set the flag that is returned, which stores opened later heed; a
+ * second one ends the process with 75; and SIGPIPE is ignored. */
 const volatile int *cf_job_signals(void);
 
 #endif

@@ -24,5 +24,6 @@ const volatile int *cf_job_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN;
     (void)sigaction(SIGPIPE, &action, NULL);
+    cf_store_stop_on(&stop_requested);
     return &stop_requested;
 }

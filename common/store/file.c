@@ -289,9 +289,12 @@ static int put_once(const struct files *files, struct cf_op *op, bool *again)
         cf_file_etag(&st, op->etag);
     }
     (void)close(fd);
-    /* A folder that has gone meanwhile went with the object: somebody deleted it. */
+    /* A folder that has gone meanwhile went with the object: somebody deleted it. Whatever else
+     * fails here, the object has its name, so the outcome is open and never a refusal. */
     if (!rc && flush_folder_of(path) != 0 && errno != ENOENT) {
-        rc = failed(op, "put");
+        (void)failed(op, "put");
+        op->error.code = CF_EUNAVAILABLE;
+        rc = CF_EUNAVAILABLE;
     }
     return rc;
 }

@@ -20,6 +20,6 @@ for (const language of languages)
   for (const extension of language.extensions)
     if (!types.has(extension.toLowerCase())) types.set(extension.toLowerCase(), language.type ?? 'nil');
 
-console.log(`/* Made by linguist.mjs from linguist-languages ${manifest.version}; sorted by the bytes of the extension. */`);
+console.log(`/* Made by linguist.mjs from linguist-languages ${manifest.version}; sorted by the bytes of the extension. */\n/* clang-format off */`);
 for (const extension of [...types.keys()].filter((e) => /^[\x21-\x7e]+$/.test(e)).sort())
   console.log(`{${JSON.stringify(extension)}, "${types.get(extension)}"},`);

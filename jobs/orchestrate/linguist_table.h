@@ -1,4 +1,5 @@
 /* Made by linguist.mjs from linguist-languages 9.5.0; sorted by the bytes of the extension. */
+/* clang-format off */
 {".1", "markup"},
 {".1in", "markup"},
 {".1m", "markup"},

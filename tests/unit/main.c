@@ -1,4 +1,5 @@
-/* Runs every suite of the unit tests; SUITES is the generated list. Arguments: names of suites to run. */
+/* Runs every suite of the unit tests; SUITES is the generated list. Arguments: names of suites to
+ * run. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
