@@ -45,15 +45,31 @@ static int wrong_event(struct cf_error *err, const char *key, const char *why)
     return cf_error_set(err, CF_EDATA, "--event: \"%.200s\" %s", key, why);
 }
 
+/* Copies what comes before the next slash and moves behind it. False when there is none, or no
+ * room. */
+static bool take_segment(const char **rest, char *out, size_t size)
+{
+    size_t length = strcspn(*rest, "/");
+    if ((*rest)[length] != '/' || length >= size) {
+        return false;
+    }
+    memcpy(out, *rest, length);
+    out[length] = '\0';
+    *rest += length + 1;
+    return true;
+}
+
 /* tenants/<tenant>/<dataset>/v/<name>, of a dataset that the job serves. */
 static int parse_event(struct cf_selection *s, const char *const *datasets, struct cf_error *err)
 {
-    char tenant[CF_KEY_MAX];
-    char dataset[CF_KEY_MAX];
+    char tenant[CF_TENANT_MAX];
+    char dataset[CF_DATASET_MAX];
     char lower[CF_TENANT_MAX];
     struct cf_dataset d;
-    if (strlen(s->event) >= CF_KEY_MAX ||
-        sscanf(s->event, "tenants/%[^/]/%[^/]/v/", tenant, dataset) != 2) {
+    const char *rest = s->event;
+    if (!take_segment(&rest, dataset, sizeof(dataset)) || strcmp(dataset, "tenants") != 0 ||
+        !take_segment(&rest, tenant, sizeof(tenant)) ||
+        !take_segment(&rest, dataset, sizeof(dataset))) {
         return wrong_event(err, s->event, "is not the key of a version's marker");
     }
     if (cf_tenant_normalise(tenant, lower, err) || strcmp(tenant, lower) != 0) {
