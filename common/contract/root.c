@@ -82,26 +82,53 @@ static int probe_list(struct cf_store *store, const char *prefix, const char *fi
     return rc;
 }
 
-int cf_root_probe(struct cf_store *store, struct cf_error *err)
+static void probe(struct cf_store *store, bool to_the_end, struct cf_error errors[CF_PROBE_PARTS])
 {
     char random[CF_RANDOM_HEX];
     char prefix[CF_KEY_MAX];
     char first[CF_KEY_MAX + 8];
     char second[CF_KEY_MAX + 8];
     struct cf_error ignored;
+    int rc = 0;
+    memset(errors, 0, CF_PROBE_PARTS * sizeof(*errors));
     if (!cf_store_can_commit(store)) {
-        return refused(store, err, "its driver has no conditional create");
+        (void)refused(store, &errors[CF_PROBE_TWICE], "its driver has no conditional create");
+        return;
     }
     cf_random_hex(random);
     (void)snprintf(prefix, sizeof(prefix), "probe/%s/", random);
     (void)snprintf(first, sizeof(first), "%sa", prefix);
     (void)snprintf(second, sizeof(second), "%sb", prefix);
-    int rc = probe_race(store, second, err);
-    rc = rc ? rc : probe_twice(store, first, err);
-    rc = rc ? rc : probe_list(store, prefix, first, second, err);
+    for (int part = 0; part < CF_PROBE_PARTS && (!rc || to_the_end); part++) {
+        struct cf_error err = {0};
+        rc = part == CF_PROBE_RACE    ? probe_race(store, second, &err)
+             : part == CF_PROBE_TWICE ? probe_twice(store, first, &err)
+                                      : probe_list(store, prefix, first, second, &err);
+        if (rc) {
+            errors[part] = err;
+            errors[part].code = rc;
+        }
+    }
     (void)cf_store_delete(store, first, &ignored);
     (void)cf_store_delete(store, second, &ignored);
-    return rc;
+}
+
+void cf_root_probe_each(struct cf_store *store, struct cf_error errors[CF_PROBE_PARTS])
+{
+    probe(store, true, errors);
+}
+
+int cf_root_probe(struct cf_store *store, struct cf_error *err)
+{
+    struct cf_error errors[CF_PROBE_PARTS];
+    probe(store, false, errors);
+    for (int part = 0; part < CF_PROBE_PARTS; part++) {
+        if (errors[part].code) {
+            *err = errors[part];
+            return err->code;
+        }
+    }
+    return 0;
 }
 
 int cf_root_check(struct cf_store *store, struct cf_error *err)

@@ -173,10 +173,37 @@ static void s3_run(void *self, struct cf_op *ops, size_t count)
     free(list);
 }
 
+static json_t *describe_credentials(struct cf_s3 *s3)
+{
+    const struct cf_credentials *credentials = NULL;
+    struct cf_error error;
+    int rc = cf_credentials_chain_get(s3->credentials, &credentials, &error);
+    if (rc) {
+        return json_pack("{s:s,s:i}", "error", error.message, "code", rc);
+    }
+    return json_pack("{s:s,s:o}", "source", credentials->source, "expires_ms",
+                     credentials->expires_ms ? json_integer(credentials->expires_ms) : json_null());
+}
+
+static json_t *s3_describe(void *self)
+{
+    struct cf_s3 *s3 = self;
+    const struct cf_s3_config *config = &s3->config;
+    size_t length = strlen(config->bucket);
+    bool in_host =
+        strncmp(config->host, config->bucket, length) == 0 && strcmp(config->path, "/") == 0;
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o}", "endpoint", config->origin, "bucket",
+                     config->bucket, "prefix", config->prefix, "region", config->region,
+                     "addressing", in_host ? "virtual-hosted" : "path", "clock_skew_s",
+                     s3->skew_known ? json_integer(s3->skew_s) : json_null(), "credentials",
+                     describe_credentials(s3));
+}
+
 const struct cf_store_driver cf_store_s3_driver = {
     .scheme = "s3",
     .conditional_create = true,
     .open = s3_open,
     .run = s3_run,
+    .describe = s3_describe,
     .close = s3_close,
 };

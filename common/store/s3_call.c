@@ -158,6 +158,9 @@ static enum cf_http_verdict judge(struct cf_http_request *request)
 {
     struct cf_s3_call *call = request->context;
     bool again = false;
+    if (!call->s3->skew_known) {
+        call->s3->skew_known = cf_s3_clock_skew(request, &call->s3->skew_s);
+    }
     if (request->status / 100 != 2) {
         again = cf_s3_call_fault(call);
     } else if (call->is_void) {

@@ -16,6 +16,8 @@ struct cf_s3 {
     struct cf_http *http;
     struct cf_credentials_chain *credentials;
     struct cf_sigv4 signer;
+    bool skew_known;  /* since the first answer */
+    long long skew_s; /* how far this machine's clock is ahead of the service's */
 };
 
 #define CF_S3_HEADERS 8 /* of a call's own */
@@ -74,6 +76,9 @@ void cf_s3_call_release(struct cf_s3_call *call);
 /* Describes an answer that isn't 2xx, or a 2xx one whose body is an <Error>, in call->error. True
  * when another attempt may help. */
 bool cf_s3_call_fault(struct cf_s3_call *call);
+
+/* How far this machine's clock is ahead of the service's, by the answer's Date. */
+bool cf_s3_clock_skew(const struct cf_http_request *http, long long *seconds);
 
 /* True when the fault in call->error says that the credentials have expired. */
 bool cf_s3_call_says_expired(const struct cf_s3_call *call);

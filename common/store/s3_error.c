@@ -91,8 +91,7 @@ static struct meaning meaning_of(const char *service_code, long status)
     return found ? *found : other;
 }
 
-/* How far this machine's clock is ahead of the service's, by the answer's Date. */
-static bool clock_skew(const struct cf_http_request *http, long long *seconds)
+bool cf_s3_clock_skew(const struct cf_http_request *http, long long *seconds)
 {
     char date[64];
     if (!cf_http_header(http, "Date", date, sizeof(date))) {
@@ -109,7 +108,7 @@ static bool clock_skew(const struct cf_http_request *http, long long *seconds)
 static void describe_skew(struct cf_s3_call *call)
 {
     long long seconds = 0;
-    if (clock_skew(&call->http, &seconds)) {
+    if (cf_s3_clock_skew(&call->http, &seconds)) {
         (void)cf_error_set(&call->error, CF_ECONFIG,
                            "this machine's clock is %lld seconds %s the store's", llabs(seconds),
                            seconds > 0 ? "ahead of" : "behind");

@@ -186,6 +186,11 @@ int cf_store_tidy(struct cf_store *store, uint64_t *removed, struct cf_error *er
     return store->driver->tidy ? store->driver->tidy(store->self, removed, err) : 0;
 }
 
+json_t *cf_store_describe(struct cf_store *store)
+{
+    return store->driver->describe ? store->driver->describe(store->self) : NULL;
+}
+
 static int put(struct cf_store *store, enum cf_op_kind kind, const char *key, const void *data,
                size_t length, struct cf_error *err)
 {

@@ -10,6 +10,7 @@
 #ifndef CF_STORE_STORE_H
 #define CF_STORE_STORE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -106,6 +107,13 @@ void cf_store_free(struct cf_store *store); /* NULL is fine */
 /* The URL without anything secret. */
 const char *cf_store_url(const struct cf_store *store);
 
+/* What its driver says of where the store lies and who asks, for cloudfolio doctor; NULL when it
+ * has nothing to say. No operation is run; credentials may be fetched, and are never part of it.
+ * For s3: endpoint, bucket, prefix, region, addressing ("path" or "virtual-hosted"), clock_skew_s
+ * (how far this machine is ahead of the service, null before its first answer), and credentials:
+ * source and expires_ms (null: never), or error and code. */
+json_t *cf_store_describe(struct cf_store *store);
+
 /* Once *stop isn't 0, stores that are opened from now on have 10 s left for what is under way and
  * for what still has to be written down; then every operation ends with CF_EINTERRUPTED. NULL:
  * never. */
@@ -145,6 +153,7 @@ struct cf_store_driver {
     void (*run)(void *self, struct cf_op *ops,
                 size_t count); /* keys are checked, results are cleared */
     int (*tidy)(void *self, uint64_t *removed, struct cf_error *err); /* or NULL */
+    json_t *(*describe)(void *self);                                  /* or NULL */
     void (*close)(void *self);
 };
 
