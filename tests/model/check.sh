@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks commit.pml with SPIN: the rules as they are, exhaustively within the bounds; then every rule weakened, which
 # must give a counter-example. Prints TAP. "check.sh PATTERN" runs only what matches, by name or switch.
-# KEEP=folder keeps the searches, with the trails of counter-examples ("spin -t -p commit.pml" shows one).
+# KEEP=folder keeps the searches: "spin $(cat defines) -t commit.pml" in one of them tells its counter-example.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=${KEEP:-$(mktemp -d)} || exit 1
@@ -18,6 +18,7 @@ done
 search() {
     dir=$work/$number
     mkdir -p "$dir" && cd "$dir" && rm -f ./*.trail && cp "$here/commit.pml" . || exit 1
+    printf '%s\n' "$1" >defines
     found="spin or the compiler failed"
     states=0
     # shellcheck disable=SC2086

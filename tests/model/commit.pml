@@ -176,14 +176,18 @@ inline create(w, v, who_, ref_, low_) {
        assert(v < floor);                        /* A2: only markers below the floor were deleted */
        orphan[v] = !(mine[w] && me[w] == who_)
   fi;
-  who[v] = who_; ref[v] = ref_; low[v] = low_
+  who[v] = who_; ref[v] = ref_; low[v] = low_;
+  printf("process %d creates version %d: content %d of folder %d, floor %d; orphan: %d\n", w, v, CONTENT(ref_),
+    FOLDER(ref_), low_, orphan[v])
 }
 
 inline got(w, x) {
   if
   :: w < ALL -> tag = 0; f = low[x]; r = ref[x]
   :: else -> tag = who[x]; r = ref[x] | (orphan[x] -> ORPHAN : 0)
-  fi
+  fi;
+  printf("process %d has read version %d: content %d of folder %d, floor %d\n", w, x, CONTENT(ref[x]), FOLDER(ref[x]),
+    low[x])
 }
 
 /* "Reading": the newest marker, one LIST and one GET; x is its version, f and r its floor and its reference. A
@@ -276,14 +280,16 @@ older:                                           /* rollback reads an older mark
   fi;
 upload:
   do
-  :: atomic { blob[CONTENT(mine_ref)] = blob[CONTENT(mine_ref)] | BIT(p+1);
+  :: atomic { printf("process %d uploads content %d to folder %d\n", w, CONTENT(mine_ref), p+1);
+       blob[CONTENT(mine_ref)] = blob[CONTENT(mine_ref)] | BIT(p+1);
        if :: own = mine_ref; up = 0; goto put :: LOSS /* the answer is lost */ fi }
   :: atomic { CRASH -> goto crashed }
   od;
 put:
   commit(w, p+1, mine_ref, mine_low, WRITER_SKIPS_STEP3);
 committed:
-  atomic { assert(mine[w]); own = 0; former = 0; goto again };           /* success is reported: A1 */
+  atomic { printf("process %d reports version %d\n", w, p+1); assert(mine[w]);   /* success: A1 */
+    own = 0; former = 0; goto again };
 crashed:
   atomic {
     if :: UNDO_UPLOADS && own == mine_ref && own -> blob[CONTENT(own)] = blob[CONTENT(own)] & ~BIT(FOLDER(own))
@@ -291,16 +297,21 @@ crashed:
     own = 0; former = 0; goto again }
 }
 
+#if TOP-K > 5
+#error "the sweep below deletes from folders and markers 1 to 4 only"
+#endif
 #define NOTE(r_)    keep[CONTENT(r_)] = keep[CONTENT(r_)] | (FOLDER(r_) < F -> BIT(FOLDER(r_)) : 0)
 #define FIRST       (SWEEP_BY_COUNTING -> old : 1)
 #define DOOMED(v)   (v >= FIRST && v < F && v < SIZE && who[v])
 #define DOOMED_BLOB(d, c) (d < F && (blob[c] & BIT(d)) && !(keep[c] & BIT(d)))
 
 inline delete(v) {
+  printf("process %d deletes version %d\n", w, v);
   assert(v < floor);                             /* A2 */
   who[v] = 0; ref[v] = 0; low[v] = 0; orphan[v] = 0
 }
 inline delete_blob(d, c) {
+  printf("process %d deletes content %d of folder %d\n", w, c, d);
   blob[c] = blob[c] & ~BIT(d);
   x = floor; do :: x <= newest -> assert(ref[x] != REF(d, c)); x++ :: else -> x = 0; break od   /* A2 */
 }
@@ -335,7 +346,7 @@ again:
   };
 reads:                                           /* (i) */
   do
-  :: atomic { x < n && who[x] -> NOTE(ref[x]); x++; if :: x == n -> goto decide :: else fi }
+  :: atomic { x < n && who[x] -> printf("process %d notes version %d\n", w, x); NOTE(ref[x]); x++; if :: x == n -> goto decide :: else fi }
   :: atomic { x < n && !who[x] -> if :: READ_AFTER_COMMIT && raise -> x++ :: else -> goto again fi;
        if :: x == n -> goto decide :: else fi }
   :: atomic { CRASH -> goto crashed }
@@ -407,7 +418,7 @@ again:
   resolve(w, x, true);
 blobs:
   if
-  :: atomic { EXISTS(r) -> assert(!(r & ORPHAN)); r = 0;                 /* A3 */
+  :: atomic { EXISTS(r) -> printf("process %d has read the blob\n", w); assert(!(r & ORPHAN)); r = 0;                 /* A3 */
        if :: goto again :: true fi }             /* or it pins this version, with its hash, and reads it later */
   :: atomic { !EXISTS(r) -> MISSED(x) }
   fi;
@@ -421,7 +432,8 @@ blobs:
  * Writer in one of its orders of events, and much cheaper. */
 proctype Stalled() {
   if
-  :: atomic { !who[2] && newest >= 2 -> who[2] = 254; ref[2] = REF(2, 1); low[2] = 1; orphan[2] = 1; stalled = 0 }
+  :: atomic { !who[2] && newest >= 2 -> who[2] = 254; ref[2] = REF(2, 1); low[2] = 1; orphan[2] = 1; stalled = 0;
+       printf("the stalled writer creates version 2: content 1 of folder 2, floor 1\n") }
   :: atomic { newest >= 2 -> stalled = 0 }
   fi
 }
