@@ -47,17 +47,17 @@ verdict() {
 
 # holds NAME DEFINES: the search is complete and finds no error
 holds() {
-    printf '%s %s\n' "$1" "$2" | grep -q -e "$pattern" || return 0
+    printf "holds %s %s\n" "$1" "$2" | grep -q -e "$pattern" || return 0
     number=$((number + 1))
     began=$(date +%s)
     search "$2" -O2 ""
     [ "$found" = complete ] && good=1 || good=0
-    verdict "holds: $1" $good $(($(date +%s) - began))
+    verdict "holds: $1" "$good" $(($(date +%s) - began))
 }
 
 # fails NAME PROPERTY DEFINES [PAN-DEFINES]: the search finds a counter-example to that property
 fails() {
-    printf '%s %s\n' "$1" "$3" | grep -q -e "$pattern" || return 0
+    printf "fails %s %s\n" "$1" "$3" | grep -q -e "$pattern" || return 0
     number=$((number + 1))
     began=$(date +%s)
     case $2 in # what the assertions of commit.pml look like in pan's message
@@ -73,7 +73,7 @@ fails() {
     error:*) printf '%s\n' "$found" | grep -q -e "$text" && good=1 || good=0 ;;
     *) good=0 ;;
     esac
-    verdict "$2 fails: $1" $good $(($(date +%s) - began))
+    verdict "$2 fails: $1" "$good" $(($(date +%s) - began))
 }
 
 few="-DCRASH=0 -DLOSS=0"
