@@ -76,13 +76,14 @@ int cf_json_get_sha256(const json_t *object, const char *key, char out[65], stru
 {
     const char *text = NULL;
     int rc = cf_json_get_string(object, key, &text, err);
-    if (!rc && !cf_is_hex(text, 64)) {
-        rc = wrong(err, object, key, "a SHA-256 in lower-case hexadecimal");
+    if (rc) {
+        return rc;
     }
-    if (!rc) {
-        memcpy(out, text, 65);
+    if (!cf_is_hex(text, 64)) {
+        return wrong(err, object, key, "a SHA-256 in lower-case hexadecimal");
     }
-    return rc;
+    memcpy(out, text, 65);
+    return 0;
 }
 
 int cf_json_get_u64(const json_t *object, const char *key, uint64_t *out, struct cf_error *err)

@@ -68,11 +68,15 @@ uint64_t cf_dataset_blob_version(const struct cf_dataset *dataset, const char *k
     return strtoull(key + n, NULL, 16);
 }
 
-/* Parses what was read under a key, and checks that it is that key's own marker. */
-static int read_marker(const struct cf_dataset *dataset, const char *key, const struct cf_op *get,
+/* Parses what was read under a key, and checks that it is that key's own marker. What can't be
+ * right is read once more: it may have been altered on the way only. */
+static int read_marker(const struct cf_dataset *dataset, const char *key, struct cf_op *get,
                        struct cf_marker *out, struct cf_error *err)
 {
     int rc = cf_marker_read(cf_buf_str(&get->body), get->body.length, out, err);
+    if (rc == CF_EDATA && cf_store_run(dataset->store, get, 1) == 0) {
+        rc = cf_marker_read(cf_buf_str(&get->body), get->body.length, out, err);
+    }
     if (!rc &&
         (strcmp(out->tenant, dataset->tenant) != 0 || strcmp(out->dataset, dataset->name) != 0 ||
          out->version != cf_dataset_key_version(dataset, key))) {
@@ -195,6 +199,27 @@ static int decode_blob(const struct cf_op *op, const struct cf_blob_ref *ref, st
     return rc;
 }
 
+/* What one GET of a blob gave. Bytes that don't have their hash are read once more: they may have
+ * been altered on the way only. */
+static int take_blob(const struct cf_dataset *dataset, const struct cf_blob_ref *ref,
+                     struct cf_op *op, struct cf_buf *out, struct cf_error *err)
+{
+    if (op->rc == CF_ENOTFOUND) {
+        return explain_missing(dataset, ref, op->key, err);
+    }
+    if (op->rc) {
+        *err = op->error;
+        return op->rc;
+    }
+    size_t before = out->length;
+    int rc = decode_blob(op, ref, out, err);
+    if (rc == CF_EDATA && cf_store_run(dataset->store, op, 1) == 0) {
+        out->length = before;
+        rc = decode_blob(op, ref, out, err);
+    }
+    return rc;
+}
+
 static int fetch(const struct cf_dataset *dataset, const struct cf_blob_ref *refs, size_t count,
                  struct cf_buf *out, struct cf_error *err)
 {
@@ -207,16 +232,8 @@ static int fetch(const struct cf_dataset *dataset, const struct cf_blob_ref *ref
     (void)cf_store_run(dataset->store, ops, count);
     int rc = 0;
     for (size_t i = 0; i < count; i++) {
-        if (rc) {
-            /* the first failure is the one that is told */
-        } else if (ops[i].rc == CF_ENOTFOUND) {
-            rc = explain_missing(dataset, &refs[i], keys[i], err);
-        } else if (ops[i].rc) {
-            rc = ops[i].rc;
-            *err = ops[i].error;
-        } else {
-            rc = decode_blob(&ops[i], &refs[i], &out[i], err);
-        }
+        /* the first failure is the one that is told */
+        rc = rc ? rc : take_blob(dataset, &refs[i], &ops[i], &out[i], err);
         cf_op_release(&ops[i]);
     }
     return rc;

@@ -24,6 +24,15 @@ static json_t *input_json(const struct cf_input *input)
                      (json_int_t)input->version, "sha256", input->sha256);
 }
 
+/* SHA-256 of the document without its seal. */
+static void seal_of(const json_t *document, char out[CF_SHA256_HEX])
+{
+    json_t *rest = json_copy((json_t *)document);
+    (void)json_object_del(rest, "seal");
+    cf_json_sha256(rest, out);
+    json_decref(rest);
+}
+
 int cf_marker_write(struct cf_marker *marker, struct cf_buf *out, struct cf_error *err)
 {
     json_t *inputs = json_array();
@@ -44,6 +53,9 @@ int cf_marker_write(struct cf_marker *marker, struct cf_buf *out, struct cf_erro
                   marker->build, "run", marker->run, "created_at", marker->created_at, "summary",
                   marker->summary ? json_incref(marker->summary) : json_object(), "root",
                   cf_blob_ref_json(&marker->root), "blobs", "root");
+    char seal[CF_SHA256_HEX];
+    seal_of(document, seal);
+    (void)json_object_set_new(document, "seal", json_string(seal));
     size_t before = out->length;
     cf_json_dump(document, out);
     json_decref(document);
@@ -152,6 +164,21 @@ static int check_contract(const json_t *document, struct cf_error *err)
     return rc;
 }
 
+/* A bit that flipped on the way, in a place where the document stays well-formed. */
+static int check_seal(const json_t *document, struct cf_error *err)
+{
+    char stated[CF_SHA256_HEX];
+    char seal[CF_SHA256_HEX];
+    int rc = cf_json_get_sha256(document, "seal", stated, err);
+    if (!rc) {
+        seal_of(document, seal);
+        if (strcmp(seal, stated) != 0) {
+            rc = cf_error_set(err, CF_EDATA, "the seal is not that of the marker: it was altered");
+        }
+    }
+    return rc;
+}
+
 /* What must hold between the fields. */
 static int check_relations(const struct cf_marker *m, struct cf_error *err)
 {
@@ -208,6 +235,7 @@ int cf_marker_read(const char *data, size_t length, struct cf_marker *out, struc
     int rc = cf_json_parse(data, length, "the marker", &document, err);
     rc = rc ? rc : check_contract(document, err);
     rc = rc ? rc : read_fields(document, out, err);
+    rc = rc ? rc : check_seal(document, err);
     json_decref(document);
     if (rc) {
         cf_marker_release(out);

@@ -104,20 +104,20 @@ static bool is_done(struct cf_run *run, const struct before *b)
     const char *undone =
         b->model.summary ? json_string_value(json_object_get(b->model.summary, "undone_request"))
                          : NULL;
+    bool answered = b->model.version && strcmp(b->model.request, b->request_hash) == 0;
     const char *reason = NULL;
     if (!b->dataset) {
         reason = "no request";
     } else if (run->event_dataset && strcmp(run->event_dataset, b->dataset) != 0) {
         reason = "a later request in the other dataset supersedes this one";
-    } else if (run->force) {
-        return false;
-    } else if (b->model.version && strcmp(b->model.request, b->request_hash) == 0) {
+    } else if (answered && !run->force) {
         cf_run_outcome(run, "unchanged");
         cf_log(CF_INFO, "unchanged", CF_I("model", b->model.version), CF_END);
         return true;
-    } else if (undone && strcmp(undone, b->request_hash) == 0) {
+    } else if (undone && strcmp(undone, b->request_hash) == 0 && !run->force) {
         reason = "this training was rolled back; --force repeats it";
-    } else {
+    }
+    if (!reason) {
         return false;
     }
     cf_run_outcome(run, "skipped");

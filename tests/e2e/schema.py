@@ -308,6 +308,8 @@ class Store:
                 raise Problem(f"{len(data)} bytes; {MARKER_MAX} are the limit")
             marker = parse_canonical(data)
             self.validate("marker", key, marker)
+            if marker["seal"] != hash_of({k: v for k, v in marker.items() if k != "seal"}):
+                raise Problem("its seal is not that of the marker")
             tenant = owner.split("/")[1] if "/" in owner else None
             stated = (marker["tenant"], marker["dataset"], marker["version"])
             if stated != (tenant, name, version):

@@ -135,6 +135,23 @@ static int read_json(const json_t *document, struct cf_marker *out, struct cf_er
     return rc;
 }
 
+/* A flip that leaves the document well-formed and every field valid. */
+START_TEST(a_flip_breaks_the_seal)
+{
+    struct cf_marker m = sample();
+    struct cf_marker read;
+    struct cf_buf text = CF_BUF_INIT;
+    struct cf_error err = {0};
+    ck_assert_int_eq(cf_marker_write(&m, &text, &err), 0);
+    char *writer = strstr(text.data, "\"writer\":\"") + strlen("\"writer\":\"");
+    *writer = *writer == '0' ? '1' : '0';
+    ck_assert_int_eq(cf_marker_read(text.data, text.length, &read, &err), CF_EDATA);
+    ck_assert_ptr_nonnull(strstr(err.message, "seal"));
+    cf_marker_release(&m);
+    cf_buf_release(&text);
+}
+END_TEST
+
 START_TEST(a_marker_is_read_as_it_was_written)
 {
     struct cf_marker m = sample();
@@ -388,6 +405,7 @@ Suite *contract_marker_suite(void)
     tcase_add_loop_test(tc, logins_become_keys, 0, (int)(sizeof(logins) / sizeof(logins[0])));
     tcase_add_test(tc, datasets_are_known);
     tcase_add_test(tc, a_marker_is_read_as_it_was_written);
+    tcase_add_test(tc, a_flip_breaks_the_seal);
     tcase_add_test(tc, the_first_marker_of_a_shared_dataset);
     tcase_add_loop_test(tc, a_missing_field_is_named, 0, n);
     tcase_add_loop_test(tc, a_field_of_another_type_is_named, 0, n);

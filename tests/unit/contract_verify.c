@@ -183,11 +183,15 @@ START_TEST(a_rewritten_marker_breaks_the_chain)
     /* A good marker, but not the one that its child knows. */
     const char *key = marker_key(3);
     struct cf_buf body = CF_BUF_INIT;
+    struct cf_marker marker;
     ck_assert_int_eq(cf_store_get(w.inner, key, &body, &w.err), 0);
-    char *writer = strstr(body.data, "\"writer\":\"") + strlen("\"writer\":\"");
-    *writer = *writer == '0' ? '1' : '0';
+    ck_assert_int_eq(cf_marker_read(body.data, body.length, &marker, &w.err), 0);
+    marker.writer[0] = marker.writer[0] == '0' ? '1' : '0';
+    cf_buf_clear(&body);
+    ck_assert_int_eq(cf_marker_write(&marker, &body, &w.err), 0);
     ck_assert_int_eq(cf_store_put(w.inner, key, body.data, body.length, &w.err), 0);
     expect_finding(CF_FOUND_ALTERED, key);
+    cf_marker_release(&marker);
     cf_buf_release(&body);
 }
 END_TEST
