@@ -63,7 +63,7 @@ all: $(PROGRAMS)
 DEB_DEMO = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
 	nettle-dev libexpat1-dev liblapacke-dev curl jq \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
-DEB = $(DEB_DEMO) check zstd python3-jsonschema gcovr spin ceph-mon ceph-osd radosgw ceph-common
+DEB = $(DEB_DEMO) check zstd openssl python3-jsonschema gcovr spin ceph-mon ceph-osd radosgw ceph-common
 DEB_LINT = clang clang-format clang-tidy cppcheck
 missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \
 	| grep '^ii'),,$(p))))
