@@ -183,5 +183,21 @@ $(B)/bench/%: $(B)/obj/tests/bench/%/bench.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LIBS)
 
+# the module for s3v2:// stores: "make s3v2" and "make install-s3v2" (packages: libs3-dev; to run, libs3-2). It takes
+# the cf_* functions from the program that loads it, which therefore exports them.
+SIGV2 := $(wildcard common/store/sigv2/*.c)
+C_FILES += $(SIGV2)
+H_FILES += $(wildcard common/store/sigv2/*.h)
+LIBS += -Wl,--export-dynamic-symbol='cf_*'
+$(B)/cloudfolio-s3v2.so: $(SIGV2) $(wildcard common/*/*.h common/store/sigv2/*.h) Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fPIC -shared -Wl,-z,now $(SIGV2) -o $@ -ls3 -lnettle
+tests: $(if $(wildcard /usr/include/libs3.h),$(B)/cloudfolio-s3v2.so)
+.PHONY: s3v2 install-s3v2
+s3v2: $(B)/cloudfolio-s3v2.so
+install-s3v2: s3v2
+	install -d $(DESTDIR)$(PREFIX)/lib/cloudfolio
+	install -m 644 $(B)/cloudfolio-s3v2.so $(DESTDIR)$(PREFIX)/lib/cloudfolio
+
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/store/module.h"
 
 struct cf_store {
     const struct cf_store_driver *driver;
@@ -42,20 +43,29 @@ void cf_op_release(struct cf_op *op)
     op->listed_count = 0;
 }
 
+static int open_with(const struct cf_store_driver *driver, const char *url, struct cf_store **out,
+                     struct cf_error *err)
+{
+    void *self = NULL;
+    int rc = driver->open(strchr(url, ':') + 1, &self, err);
+    if (!rc) {
+        *out = cf_store_wrap(driver, self, url);
+    }
+    return rc;
+}
+
 int cf_store_open(const char *url, struct cf_store **out, struct cf_error *err)
 {
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
         size_t length = strlen(drivers[i]->scheme);
-        if (strncmp(url, drivers[i]->scheme, length) != 0 || url[length] != ':') {
-            continue;
+        if (strncmp(url, drivers[i]->scheme, length) == 0 && url[length] == ':') {
+            return open_with(drivers[i], url, out, err);
         }
-        void *self = NULL;
-        int rc = drivers[i]->open(url + length + 1, &self, err);
-        if (rc) {
-            return rc;
-        }
-        *out = cf_store_wrap(drivers[i], self, url);
-        return 0;
+    }
+    if (strncmp(url, "s3v2:", 5) == 0) {
+        const struct cf_store_driver *driver = NULL;
+        int rc = cf_store_sigv2_load(&driver, err);
+        return rc ? rc : open_with(driver, url, out, err);
     }
     return cf_error_set(err, CF_EUSAGE,
                         "\"%.60s\" is not a store: a URL such as file:/absolute/path or "
@@ -86,7 +96,8 @@ const char *cf_store_url(const struct cf_store *store)
 
 bool cf_store_can_commit(const struct cf_store *store)
 {
-    return store->driver->conditional_create;
+    const struct cf_store_driver *driver = store->driver;
+    return driver->can_commit ? driver->can_commit(store->self) : driver->conditional_create;
 }
 
 bool cf_key_is_valid(const char *key, bool is_prefix)

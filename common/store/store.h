@@ -98,8 +98,8 @@ void cf_op_release(struct cf_op *op);
 
 struct cf_store;
 
-/* Opens what a URL names: file:/absolute/path, s3://bucket/prefix, memory:NAME. CF_EUSAGE for
- * another kind. Nothing is
+/* Opens what a URL names: file:/absolute/path, s3://bucket/prefix, s3v2://bucket/prefix
+ * (for which a module is loaded: module.h), memory:NAME. CF_EUSAGE for another kind. Nothing is
  * created and no request is made before the first operation. */
 int cf_store_open(const char *url, struct cf_store **out, struct cf_error *err);
 void cf_store_free(struct cf_store *store); /* NULL is fine */
@@ -146,8 +146,9 @@ int cf_store_tidy(struct cf_store *store, uint64_t *removed, struct cf_error *er
  */
 
 struct cf_store_driver {
-    const char *scheme;      /* "file", as in its URLs */
-    bool conditional_create; /* PUT_NEW is atomic: needed to commit */
+    const char *scheme;             /* "file", as in its URLs */
+    bool conditional_create;        /* PUT_NEW is atomic: needed to commit */
+    bool (*can_commit)(void *self); /* asked instead, when it depends on the store; or NULL */
     int (*open)(const char *rest, void **self,
                 struct cf_error *err); /* rest: what follows "scheme:" */
     void (*run)(void *self, struct cf_op *ops,
