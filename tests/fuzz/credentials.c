@@ -67,6 +67,7 @@ static void check_round(const struct cf_credentials *c)
     json_decref(document);
 }
 
+/* No message of ours has a digit, so a value with one can't be there by chance. */
 static void check_no_secret(const char *data, size_t length, const struct cf_error *err)
 {
     json_t *document = json_loadb(data, length, JSON_ALLOW_NUL, NULL);
@@ -75,7 +76,7 @@ static void check_no_secret(const char *data, size_t length, const struct cf_err
     json_object_foreach(document, key, value)
     {
         const char *secret = json_string_value(value);
-        MUST(!secret || strlen(secret) < 12 || !strstr(err->message, secret));
+        MUST(!secret || !strpbrk(secret, "0123456789") || !strstr(err->message, secret));
     }
     json_decref(document);
 }

@@ -1,5 +1,6 @@
 /* The documents of the datasets: repos, content, bundle, request, model. One that reads is written
- * to one that reads, and from then on to the same bytes; copies and hashes don't change with it. */
+ * to one that says the same and reads, and from then on to the same bytes; copies and hashes don't
+ * change with it. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdbool.h>
@@ -115,6 +116,45 @@ static int round_model(const json_t *root, json_t **out, struct cf_error *err)
     return 0;
 }
 
+/* Whether each field that was written has the value that was read. Writing may leave out fields
+ * that nobody knows, and put arrays into order: of those, only the length is compared. */
+static bool says(const json_t *written, const json_t *was)
+{
+    const char *key;
+    json_t *value;
+    if (json_is_null(written)) {
+        return !was || json_is_null(was);
+    }
+    if (json_is_number(written) && json_is_number(was)) {
+        return json_number_value(written) == json_number_value(was);
+    }
+    if (json_is_array(written)) {
+        return json_array_size(written) == json_array_size(was);
+    }
+    if (!json_is_object(written)) {
+        return json_equal(written, was);
+    }
+    bool same = json_is_object(was);
+    json_object_foreach((json_t *)written, key, value)
+    {
+        /* the readers of bundle, request and model don't look at their own name */
+        same = same && (strcmp(key, "document") == 0 || says(value, json_object_get(was, key)));
+    }
+    return same;
+}
+
+static bool entries_say(const json_t *written, const json_t *was)
+{
+    bool same = json_array_size(written) == json_array_size(was);
+    for (size_t i = 0; same && i < json_array_size(written); i++) {
+        const json_t *a = json_array_get(written, i);
+        const json_t *b = json_array_get(was, i);
+        same = says(a, b) &&
+               entries_say(json_object_get(a, "documents"), json_object_get(b, "documents"));
+    }
+    return same;
+}
+
 static void check(int (*round)(const json_t *, json_t **, struct cf_error *), const json_t *root)
 {
     struct cf_error err = {0};
@@ -127,7 +167,8 @@ static void check(int (*round)(const json_t *, json_t **, struct cf_error *), co
         MUST(rc == CF_EDATA && err.code == rc && *err.message);
         return;
     }
-    MUST(first);
+    MUST(first && says(first, root));
+    MUST(entries_say(json_object_get(first, "entries"), json_object_get(root, "entries")));
     MUST(round(first, &second, &err) == 0);
     MUST(second);
     cf_json_dump(first, &once);
