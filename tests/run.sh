@@ -32,7 +32,7 @@ suite() { # suite FOLDER VARIABLE=1 [setting…]
     fi
 }
 
-suite build/sanitize SANITIZE=1 HAMMER_PROCESSES=8 RUN_NODE=1
+suite build/sanitize SANITIZE=1 HAMMER_PROCESSES=8 RUN_ONCE=1
 
 [ -d build/coverage ] && find build/coverage -name '*.gcda' -delete
 suite build/coverage COVERAGE=1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs the tests once with the programs in BUILD: the unit tests, the hammer, then every tests/*/*_test.sh, which
-# print TAP lines, and with RUN_NODE=1 the tests of the stand-in for GitHub. The last line counts; exit status 1 when
+# print TAP lines. RUN_ONCE=1 adds what doesn't depend on the build or takes long. The last line counts; exit status 1 when
 # something failed. HAMMER_SECONDS (10) and HAMMER_PROCESSES (32) change the hammer; SUITE_ONLY=unit runs nothing else.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -76,39 +76,61 @@ hammer() {
     result $? "hammer $*"
 }
 
-# A script of TAP lines: "ok N - name", "not ok N - name", "ok N - name # SKIP why".
+# Runs programs that print TAP lines ("ok N - name", "not ok N - name", "ok N - name # SKIP why"), one command a line of
+# the standard input, two at a time, since most of them wait more than they compute; then counts what they said.
 tap() {
-    local out=$work/tap status good=0 bad=0
-    echo "# $1"
-    TMPDIR=$work "$@" 2>&1 | tee "$out"
-    status=${PIPESTATUS[0]}
+    local n=0 command
+    while read -r command; do
+        n=$((n + 1))
+        printf '%s\0' "mkdir -p $work/$n.tmp; { echo '# $command'; TMPDIR=$work/$n.tmp $command; } >$work/$n.tap 2>&1; echo \"exit status \$?\" >>$work/$n.tap; rm -rf $work/$n.tmp"
+    done | xargs -0 -P 2 -I COMMAND bash -c COMMAND
+    for n in $(ls "$work" | sed -n 's/\.tap$//p' | sort -n); do
+        tally "$work/$n.tap"
+        rm "$work/$n.tap"
+    done
+}
+
+tally() {
+    local good=0 bad=0 name status line
+    cat "$1"
+    name=$(sed -n '1s/^# //p' "$1")
+    status=$(tail -n 1 "$1")
     while IFS= read -r line; do
         case $line in
             'not ok '*'# TODO'*) ;;
             'not ok'*) bad=$((bad + 1)) ;;
             'ok '*'# SKIP'*) skip "$(sed -E 's/^ok [0-9]* *-? *//; s/ *# SKIP */: /' <<<"$line")" ;;
             'ok '*) good=$((good + 1)) ;;
-            '1..0 # SKIP'*) skip "$1: ${line#1..0 # SKIP }" ;;
+            '1..0 # SKIP'*) skip "$name: ${line#1..0 # SKIP }" ;;
             'Bail out!'*) bad=$((bad + 1)) ;;
         esac
-    done <"$out"
+    done <"$1"
     passed=$((passed + good))
     failed=$((failed + bad))
-    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-        result 1 "$1: exit status $status"
-    elif [ "$status" -eq 0 ] && ! grep -qE '^(not )?ok |^1\.\.0' "$out"; then
-        result 1 "$1: not one result"
+    if [ "$status" != "exit status 0" ] && [ "$bad" -eq 0 ]; then
+        result 1 "$name: $status"
+    elif [ "$status" = "exit status 0" ] && ! grep -qE '^(not )?ok |^1\.\.0' "$1"; then
+        result 1 "$name: not one result"
     fi
+}
+
+# What is run under the sanitizers and for coverage, and what once is enough for, the longest first.
+every_time() {
+    ls tests/e2e/*_test.sh
+    echo "$BUILD/interleave"
+}
+once() {
+    ls tests/store/*_test.sh
+    echo "tests/store/crash_matrix.sh file"
+    echo "tests/model/check.sh"
+    echo "node --test --test-reporter=tap tests/github/"
 }
 
 unit
 if [ "${SUITE_ONLY:-}" != unit ]; then
     hammer
     hammer --collect
-    for script in tests/*/*_test.sh; do
-        [ -e "$script" ] && tap "$script"
-    done
-    [ "${RUN_NODE:-0}" = 1 ] && tap node --test --test-reporter=tap tests/github/
+    { [ "${RUN_ONCE:-0}" = 1 ] && once; every_time; } | tap
 fi
 
 for reason in "${skips[@]}"; do

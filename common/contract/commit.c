@@ -233,17 +233,23 @@ static int create_marker(const struct cf_dataset *dataset, const char *key,
         if (rc == 0) {
             return 0;
         }
-        if (rc == CF_ECONFLICT) {
+        /* A store may have sent the bytes several times before it said no, so a refusal isn't taken
+         * at its word either. */
+        bool refused = rc == CF_EDENIED || rc == CF_EUSAGE || rc == CF_ECONFIG;
+        if (rc == CF_ECONFLICT || refused) {
+            struct cf_error refusal = *err;
             switch (look_at(dataset, key, bytes, err)) {
             case COMMITTED:
                 return 0;
             case LOST_RACE:
                 return conflict(err, key);
             default:
-                break; /* collected meanwhile, or no answer: the identical bytes again */
+                break; /* collected meanwhile, refused, or no answer: the identical bytes again */
             }
-        } else if (i == 0 && (rc == CF_EDENIED || rc == CF_EUSAGE || rc == CF_ECONFIG)) {
-            return rc; /* refused, and no earlier attempt can have been applied */
+            if (refused && i == 0) {
+                *err = refusal;
+                return rc;
+            }
         }
     }
     switch (look_at(dataset, key, bytes, err)) {

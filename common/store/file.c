@@ -20,7 +20,7 @@
 #include "common/store/store.h"
 #include "common/store/stream.h"
 
-enum { ATTEMPTS = 16, PATH_LIMIT = 4096, PIECE = 256 * 1024 };
+enum { ATTEMPTS = 16, LIST_ATTEMPTS = 100, PATH_LIMIT = 4096, PIECE = 256 * 1024 };
 
 struct files {
     char *root;
@@ -289,9 +289,12 @@ static int put_once(const struct files *files, struct cf_op *op, bool *again)
         cf_file_etag(&st, op->etag);
     }
     (void)close(fd);
+    /* An object that exists is a conflict for its second writer, who may be the first one trying
+     * again after a failed flush. Then, too, the folder must be on the disk. */
+    bool named = !rc || rc == CF_ECONFLICT;
     /* A folder that has gone meanwhile went with the object: somebody deleted it. Whatever else
      * fails here, the object has its name, so the outcome is open and never a refusal. */
-    if (!rc && flush_folder_of(path) != 0 && errno != ENOENT) {
+    if (named && flush_folder_of(path) != 0 && errno != ENOENT) {
         (void)failed(op, "put");
         op->error.code = CF_EUNAVAILABLE;
         rc = CF_EUNAVAILABLE;
@@ -341,7 +344,7 @@ static bool offer(void *context, const char *key, const struct stat *st)
     return cf_listing_wants(listing, key);
 }
 
-static int do_list(const struct files *files, struct cf_op *op)
+static int list_once(const struct files *files, struct cf_op *op)
 {
     struct cf_listing listing;
     cf_listing_begin(&listing, op);
@@ -352,6 +355,41 @@ static int do_list(const struct files *files, struct cf_op *op)
                                 .visit = offer,
                                 .context = &listing};
     return cf_file_walk(&walk, &op->error);
+}
+
+static bool same_first(const struct cf_op *a, const struct cf_op *b)
+{
+    return a->listed_count == b->listed_count &&
+           (!a->listed_count || (strcmp(a->listed[0].key, b->listed[0].key) == 0 &&
+                                 strcmp(a->listed[0].etag, b->listed[0].etag) == 0));
+}
+
+/* The first name below a prefix is what commits rest on, and reading a folder's names and then
+ * looking at a file is not one step: names may go and come between. It is believed when a second
+ * look gives the same object. */
+static int do_list(const struct files *files, struct cf_op *op)
+{
+    int rc = list_once(files, op);
+    for (int i = 0; i < LIST_ATTEMPTS && !rc && op->max_keys == 1; i++) {
+        struct cf_op again = {.kind = CF_OP_LIST,
+                              .key = op->key,
+                              .start_after = op->start_after,
+                              .max_keys = op->max_keys,
+                              .group_by_slash = op->group_by_slash};
+        rc = list_once(files, &again);
+        bool agree = same_first(op, &again);
+        cf_op_release(op);
+        op->listed = again.listed;
+        op->listed_count = again.listed_count;
+        op->more = again.more;
+        op->error = again.error;
+        if (agree || rc) {
+            return rc;
+        }
+    }
+    return rc || op->max_keys != 1 ? rc
+                                   : cf_error_at(&op->error, CF_ERETRY, "list", op->key,
+                                                 "the folder never stood still");
 }
 
 static int file_tidy(void *self, uint64_t *removed, struct cf_error *err)
