@@ -8,6 +8,7 @@
 #include "common/base/alloc.h"
 #include "common/base/hash.h"
 #include "common/base/options.h"
+#include "common/store/module.h"
 #include "tests/unit/temporary.h"
 
 static void open_url(const char *url, struct tested_store *out)
@@ -33,14 +34,26 @@ void tested_store_open_file(struct tested_store *out)
 
 /* A store below a prefix of its own, in the bucket that the variable names; the AWS variables say
  * where and who. */
-static void open_s3(struct tested_store *out)
+static void open_bucket(const char *variable, struct tested_store *out)
 {
     char random[CF_RANDOM_HEX];
     cf_random_hex(random);
     *out = (struct tested_store){.bounded_memory = true, .remote = true, .content_etags = true};
-    char *url = cf_asprintf("%s/%s", getenv("CLOUDFOLIO_TEST_S3"), random);
+    char *url = cf_asprintf("%s/%s", getenv(variable), random);
     open_url(url, out);
     free(url);
+}
+
+static void open_s3(struct tested_store *out)
+{
+    open_bucket("CLOUDFOLIO_TEST_S3", out);
+}
+
+/* As the one writer, since without that it can only be read: store_s3v2.c has the tests of that. */
+static void open_s3v2(struct tested_store *out)
+{
+    (void)setenv("CLOUDFOLIO_SINGLE_WRITER", "1", 1);
+    open_bucket("CLOUDFOLIO_TEST_S3V2", out);
 }
 
 /* Those that need a server come last, so that the others keep their numbers without one. */
@@ -51,19 +64,34 @@ static const struct {
     {open_memory, NULL},
     {tested_store_open_file, NULL},
     {open_s3, "CLOUDFOLIO_TEST_S3"},
+    {open_s3v2, "CLOUDFOLIO_TEST_S3V2"},
 };
+
+/* NULL when a driver can be run here, else what is missing. */
+static const char *missing(size_t i)
+{
+    const char *variable = drivers[i].variable;
+    const struct cf_store_driver *module = NULL;
+    struct cf_error err;
+    if (variable && !(getenv(variable) && *getenv(variable))) {
+        return "is not set";
+    }
+    if (drivers[i].open == open_s3v2 && cf_store_sigv2_load(&module, &err)) {
+        return "is set, but the module can't be loaded";
+    }
+    return NULL;
+}
 
 int store_driver_count(void)
 {
     static bool told;
     int count = 0;
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-        const char *variable = drivers[i].variable;
-        bool there = !variable || (getenv(variable) && *getenv(variable));
-        count += there;
-        if (!there && !told) {
-            (void)fprintf(stderr, "%s is not set: the suites of all drivers leave that one out\n",
-                          variable);
+        const char *what = missing(i);
+        count += !what;
+        if (what && !told) {
+            (void)fprintf(stderr, "%s %s: the suites of all drivers leave that one out\n",
+                          drivers[i].variable, what);
         }
     }
     told = true;
@@ -72,7 +100,12 @@ int store_driver_count(void)
 
 void tested_store_open(int driver, struct tested_store *out)
 {
-    drivers[driver].open(out);
+    size_t i = 0;
+    while (missing(i) || driver-- > 0) {
+        i++;
+        ck_assert_uint_lt(i, sizeof(drivers) / sizeof(drivers[0]));
+    }
+    drivers[i].open(out);
 }
 
 static int collect(void *context, const struct cf_listed *listed)

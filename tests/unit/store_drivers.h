@@ -16,7 +16,8 @@ struct tested_store {
 };
 
 /* Those that can be run here: a driver that needs a server is left out, with one line saying so,
- * unless its variable is set: CLOUDFOLIO_TEST_S3 is a bucket, such as s3://cloudfolio. */
+ * unless its variable is set: CLOUDFOLIO_TEST_S3 is a bucket, such as s3://cloudfolio, and
+ * CLOUDFOLIO_TEST_S3V2 one such as s3v2://cloudfolio. */
 int store_driver_count(void);
 
 void tested_store_open(int driver, struct tested_store *out);
