@@ -60,26 +60,6 @@ int cf_job_open_store(const char *url, struct cf_store **out, struct cf_error *e
     return rc;
 }
 
-static int add_tenant(void *context, const struct cf_listed *listed)
-{
-    char lower[CF_TENANT_MAX];
-    const char *name = listed->key + strlen("tenants/");
-    size_t length = strlen(name);
-    if (listed->group && length && length <= CF_TENANT_MAX) {
-        char tenant[CF_TENANT_MAX + 1];
-        (void)snprintf(tenant, sizeof(tenant), "%.*s", (int)length - 1, name);
-        if (cf_tenant_normalise(tenant, lower, NULL) == 0 && strcmp(tenant, lower) == 0) {
-            cf_string_list_add(context, tenant, length - 1);
-        }
-    }
-    return 0;
-}
-
-int cf_job_tenants(struct cf_store *store, struct cf_string_list *out, struct cf_error *err)
-{
-    return cf_store_walk(store, "tenants/", NULL, true, add_tenant, out, err);
-}
-
 void cf_run_outcome(struct cf_run *run, const char *outcome)
 {
     (void)snprintf(run->record.outcome, sizeof(run->record.outcome), "%s", outcome);

@@ -92,6 +92,26 @@ static int parse_event(struct cf_selection *s, const char *const *datasets, stru
     return 0;
 }
 
+static int add_tenant(void *context, const struct cf_listed *listed)
+{
+    char lower[CF_TENANT_MAX];
+    const char *name = listed->key + strlen("tenants/");
+    size_t length = strlen(name);
+    if (listed->group && length && length <= CF_TENANT_MAX) {
+        char tenant[CF_TENANT_MAX + 1];
+        (void)snprintf(tenant, sizeof(tenant), "%.*s", (int)length - 1, name);
+        if (cf_tenant_normalise(tenant, lower, NULL) == 0 && strcmp(tenant, lower) == 0) {
+            cf_string_list_add(context, tenant, length - 1);
+        }
+    }
+    return 0;
+}
+
+int cf_job_tenants(struct cf_store *store, struct cf_string_list *out, struct cf_error *err)
+{
+    return cf_store_walk(store, "tenants/", NULL, true, add_tenant, out, err);
+}
+
 int cf_selection_check(struct cf_selection *s, const char *const *event_datasets,
                        struct cf_error *err)
 {
