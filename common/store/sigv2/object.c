@@ -13,9 +13,14 @@
 #include "common/store/sigv2/sigv2.h"
 #include "common/store/stream.h"
 
-enum { CHANGES = 3, RESENT = 3, BACKOFF_MS = 100 };
+enum { CHANGES = 3, RESENT = 5, BACKOFF_MS = 100 };
 
 static const char *const names[] = {"get", "put", "put_new", "list", "delete", "stat"};
+
+static uint64_t body_size(const struct cf_op *op)
+{
+    return op->source ? op->source->size : op->length;
+}
 
 /* --- ends and retries ---------------------------------------------------------------------------
  */
@@ -201,19 +206,42 @@ static void head_is_known(struct cf_sigv2_task *task)
     }
 }
 
+/* HEAD does not show what was sent. */
+static void put_once_more(struct cf_sigv2_task *task)
+{
+    if (task->resent++ >= RESENT) {
+        refuse(task, CF_EUNAVAILABLE,
+               "the PUT can't be confirmed: the object is not there or has another MD5, or the "
+               "store's ETags are no MD5 (encryption by a key service, for example)");
+        return;
+    }
+    go_to(task, CF_SIGV2_PUT);
+    task->due_ms += cf_net_backoff_ms(task->resent, BACKOFF_MS, 0, cf_random_u64());
+}
+
 /* What HEAD shows behind a PUT must be what was sent. */
 static void confirm(struct cf_sigv2_task *task)
 {
     struct cf_op *op = task->op;
-    if (strcmp(task->etag, task->md5_hex) == 0) {
-        (void)snprintf(op->etag, sizeof(op->etag), "%s", task->etag);
-        cf_sigv2_end(task, 0);
-    } else if (task->resent++ < RESENT) {
-        go_to(task, CF_SIGV2_PUT);
-    } else {
-        refuse(task, CF_EUNAVAILABLE,
-               "the PUT can't be confirmed: the object that is there has another MD5, or the "
-               "store's ETags are no MD5 (encryption by a key service, for example)");
+    if (strcmp(task->etag, task->md5_hex) != 0) {
+        put_once_more(task);
+        return;
+    }
+    (void)snprintf(op->etag, sizeof(op->etag), "%s", task->etag);
+    cf_sigv2_end(task, 0);
+}
+
+static enum cf_sigv2_step first_step(const struct cf_op *op)
+{
+    switch (op->kind) {
+    case CF_OP_GET:
+        return op->offset || op->limit ? CF_SIGV2_HEAD : CF_SIGV2_GET;
+    case CF_OP_PUT:
+        return CF_SIGV2_PUT;
+    case CF_OP_DELETE:
+        return CF_SIGV2_DELETE;
+    default:
+        return CF_SIGV2_HEAD;
     }
 }
 
@@ -232,7 +260,7 @@ static void start_over(struct cf_sigv2_task *task)
     if (rc) {
         refuse(task, rc, "the receiver can't start over");
     } else {
-        go_to(task, CF_SIGV2_HEAD);
+        go_to(task, first_step(op));
     }
 }
 
@@ -283,8 +311,13 @@ static void failed(struct cf_sigv2_task *task, S3Status status, const S3ErrorDet
         cf_sigv2_end(task, 0);
     } else if (code == CF_ENOTFOUND && task->step == CF_SIGV2_HEAD && op->kind == CF_OP_PUT_NEW) {
         go_to(task, CF_SIGV2_PUT);
+    } else if (code == CF_ENOTFOUND && task->step == CF_SIGV2_CONFIRM) {
+        put_once_more(task);
     } else if (code == CF_ECONFLICT && task->step == CF_SIGV2_GET) {
         start_over(task);
+    } else if (status == S3StatusConnectionFailed && task->step == CF_SIGV2_PUT &&
+               task->sent == body_size(op)) {
+        go_to(task, CF_SIGV2_CONFIRM); /* so it says when no "100 Continue" came, too */
     } else if (again) {
         try_again(task);
     } else {
@@ -312,11 +345,6 @@ static void on_complete(S3Status status, const S3ErrorDetails *details, void *da
 
 /* --- the beginnings of requests -----------------------------------------------------------------
  */
-
-static uint64_t body_size(const struct cf_op *op)
-{
-    return op->source ? op->source->size : op->length;
-}
 
 static int add_to_hash(void *context, const void *data, size_t length)
 {
@@ -412,20 +440,6 @@ void cf_sigv2_send(struct cf_sigv2_task *task)
     case CF_SIGV2_DELETE:
         S3_delete_object(&store->bucket, task->key, store->requests, &on_answer, task);
         break;
-    }
-}
-
-static enum cf_sigv2_step first_step(const struct cf_op *op)
-{
-    switch (op->kind) {
-    case CF_OP_GET:
-        return op->offset || op->limit ? CF_SIGV2_HEAD : CF_SIGV2_GET;
-    case CF_OP_PUT:
-        return CF_SIGV2_PUT;
-    case CF_OP_DELETE:
-        return CF_SIGV2_DELETE;
-    default:
-        return CF_SIGV2_HEAD;
     }
 }
 
