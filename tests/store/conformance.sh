@@ -1,6 +1,6 @@
 #!/bin/bash
 # conformance.sh URL…: what every store must do, tried on stores that exist: s3://bucket or s3://bucket/prefix, with
-# AWS's own variables for the rest. Everything is written below a new prefix of the URL and deleted again. The same
+# AWS's own variables for the rest, and s3v2://… in the same way. Everything is written below a new prefix of the URL and deleted again. The same
 # tests run on the memory and the file: driver beside it, so a failure there has nothing to do with the store.
 #
 # BUILD names the folder of the programs (build). Exit status: 0 all passed, 1 a test failed, else that of the first
@@ -11,7 +11,7 @@ BUILD=${BUILD:-build}
 SUITES="store_conformance store_listing store_stream"
 # A store far away may need longer than one beside the test.
 export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-20} CK_FORK=yes
-unset CLOUDFOLIO_TEST_S3
+unset CLOUDFOLIO_TEST_S3 CLOUDFOLIO_TEST_S3V2
 AREA=
 WORK=$(mktemp -d)
 
@@ -30,9 +30,10 @@ trap 'exit 130' INT TERM
 
 # conform URL
 conform() {
-    local url=${1%/} area rc=0 failed=0 suite began=$SECONDS
+    local url=${1%/} area variable rc=0 failed=0 suite began=$SECONDS
     case $url in
-    s3://*) ;;
+    s3://*) variable=CLOUDFOLIO_TEST_S3 ;;
+    s3v2://*) variable=CLOUDFOLIO_TEST_S3V2 ;;
     file:* | memory:*)
         echo "conformance.sh: $url: make test tries this kind of store anyway; name one such as s3://bucket/prefix" >&2
         return 64
@@ -52,7 +53,7 @@ conform() {
     AREA=$area
     echo "# $url"
     for suite in $SUITES; do
-        CLOUDFOLIO_TEST_S3=$area TMPDIR=$WORK "$BUILD/unit" "$suite" >"$WORK/out" 2>&1 || rc=$?
+        env "$variable=$area" TMPDIR="$WORK" "$BUILD/unit" "$suite" >"$WORK/out" 2>&1 || rc=$?
         # "100%: Checks: 57, Failures: 0, Errors: 0"
         if [ $rc = 0 ]; then
             echo "ok - $suite: $(sed -nE 's/^100%: Checks: ([0-9]+),.*/\1/p' "$WORK/out" | tail -n 1) tests"
