@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/store/module.h"
 #include "common/store/store.h"
 #include "tests/unit/net_server.h"
@@ -59,6 +62,28 @@ START_TEST(a_missing_module_says_what_to_install)
     clean_environment();
     expect_refusal("s3v2://bucket", CF_ECONFIG, "libs3-2");
     expect_refusal("s3v2:", CF_ECONFIG, "cloudfolio-s3v2.so");
+}
+END_TEST
+
+/* The same, tried by this program from another folder, where no module lies beside it. */
+START_TEST(the_module_is_not_looked_for_elsewhere)
+{
+    char exe[1024];
+    char command[4096];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    ck_assert_int_gt(length, 0);
+    exe[length] = '\0';
+    char *folder = cf_asprintf("%s-alone-%ld", exe, (long)getpid());
+    char *copy = cf_asprintf("%s/unit", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    int rc = link(exe, copy);
+    (void)snprintf(command, sizeof(command), "'%s' store_s3v2 >/dev/null 2>&1", copy);
+    rc = rc ? rc : system(command);
+    (void)unlink(copy);
+    (void)rmdir(folder);
+    ck_assert_int_eq(rc, 0);
+    free(copy);
+    free(folder);
 }
 END_TEST
 
@@ -325,6 +350,7 @@ Suite *store_s3v2_suite(void)
                       "the module for s3v2: is not there (make s3v2): only that is tested\n");
         tcase_add_test(tc, a_missing_module_says_what_to_install);
     } else {
+        tcase_add_test(tc, the_module_is_not_looked_for_elsewhere);
         tcase_add_loop_test(tc, what_libs3_can_not_do_is_refused, 0, (int)COUNT(refused));
         tcase_add_test(tc, an_address_that_is_none_is_bad_usage);
         tcase_add_test(tc, unverified_tls_can_be_asked_for);
