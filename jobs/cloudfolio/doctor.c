@@ -153,6 +153,15 @@ static void check_probe(struct doctor *d, struct cf_store *store)
     }
 }
 
+/* What looks like a conditional create there is none. */
+static void check_promise(struct doctor *d, struct cf_store *store)
+{
+    if (strncmp(cf_store_url(store), "s3v2:", 5) == 0 && cf_store_can_commit(store)) {
+        row(d, "single writer", 0, "CLOUDFOLIO_SINGLE_WRITER=1 promises that there is no other",
+            "nothing checks it: let one process at a time write to this store");
+    }
+}
+
 static void check_contract(struct doctor *d, struct cf_store *store)
 {
     struct cf_buf text = CF_BUF_INIT;
@@ -175,6 +184,7 @@ static void check_contract(struct doctor *d, struct cf_store *store)
             "use the programs that belong to this store, or another store");
     }
     check_probe(d, store);
+    check_promise(d, store);
 }
 
 /* The nearest folder above the store's that exists: there the space is. */
