@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/store/module.h"
 #include "common/store/store.h"
 #include "tests/unit/net_server.h"
@@ -340,6 +341,29 @@ START_TEST(many_run_side_by_side_but_no_more_than_16)
 }
 END_TEST
 
+START_TEST(a_stop_ends_what_is_silent)
+{
+    static const volatile int stop = 1;
+    static const struct net_step script[] = {{NET_SILENT, .status = 0}};
+    struct s3_fixture f;
+    struct cf_op ops[20];
+    cf_store_stop_on(&stop);
+    open_fixture(&f, script, COUNT(script), false);
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        ops[i] = (struct cf_op){.kind = CF_OP_GET, .key = "k"};
+    }
+    int64_t began = cf_clock_monotonic_ms();
+    ck_assert_int_eq(cf_store_run(f.store, ops, COUNT(ops)), CF_EINTERRUPTED);
+    ck_assert_int_lt(cf_clock_monotonic_ms() - began, 12000);
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        ck_assert_int_eq(ops[i].rc, CF_EINTERRUPTED);
+        ck_assert_str_eq(ops[i].error.operation, "get");
+    }
+    s3_fixture_close(&f);
+    cf_store_stop_on(NULL);
+}
+END_TEST
+
 Suite *store_s3v2_suite(void)
 {
     Suite *suite = suite_create("store_s3v2");
@@ -362,6 +386,7 @@ Suite *store_s3v2_suite(void)
         tcase_add_test(tc, a_list_that_was_cut_off_is_asked_again);
         tcase_add_loop_test(tc, failures_have_codes_and_libs3_names, 0, (int)COUNT(faults));
         tcase_add_test(tc, what_may_pass_is_tried_again);
+        tcase_add_test(tc, a_stop_ends_what_is_silent);
         tcase_add_test(tc, many_run_side_by_side_but_no_more_than_16);
     }
     suite_add_tcase(suite, tc);

@@ -15,7 +15,7 @@
 
 enum { CHANGES = 3, RESENT = 5, BACKOFF_MS = 100 };
 
-static const char *const names[] = {"get", "put", "put_new", "list", "delete", "stat"};
+const char *const cf_sigv2_names[] = {"get", "put", "put_new", "list", "delete", "stat"};
 
 static uint64_t body_size(const struct cf_op *op)
 {
@@ -31,7 +31,8 @@ void cf_sigv2_end(struct cf_sigv2_task *task, int rc)
     op->rc = rc;
     if (rc) {
         op->error.code = rc;
-        (void)snprintf(op->error.operation, sizeof(op->error.operation), "%s", names[op->kind]);
+        (void)snprintf(op->error.operation, sizeof(op->error.operation), "%s",
+                       cf_sigv2_names[op->kind]);
         (void)snprintf(op->error.key, sizeof(op->error.key), "%s", op->key);
         cf_buf_release(&op->body);
     } else {

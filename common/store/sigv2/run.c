@@ -137,7 +137,8 @@ static void run_objects(struct run *run)
             for (; run->next < run->count; run->next++) {
                 if (run->ops[run->next].kind != CF_OP_LIST) {
                     run->ops[run->next].rc =
-                        cf_error_at(&run->ops[run->next].error, CF_EINTERRUPTED, "store",
+                        cf_error_at(&run->ops[run->next].error, CF_EINTERRUPTED,
+                                    cf_sigv2_names[run->ops[run->next].kind],
                                     run->ops[run->next].key, "stopped by a signal");
                 }
             }

@@ -74,6 +74,9 @@ struct cf_sigv2_task {
     char md5_hex[33], md5_base64[25];
 };
 
+/* Of each kind of operation, for errors. */
+extern const char *const cf_sigv2_names[];
+
 /* Prepares a task for an operation other than LIST, or ends it at once. */
 void cf_sigv2_begin(struct cf_sigv2_task *task, struct cf_op *op);
 /* Starts the request of the present step. */
