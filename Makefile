@@ -50,7 +50,7 @@ H_FILES := $(wildcard common/*/*.h jobs/*/*.h tests/*/*.h)
 # --- targets ---------------------------------------------------------------------------------------
 
 
-.PHONY: help all deps deps-demo test tests check demo bench lint fmt install clean coverage
+.PHONY: help all deps deps-demo test tests check demo conformance fuzz bench lint fmt install clean coverage
 
 # help: this list
 help:
@@ -63,7 +63,8 @@ all: $(PROGRAMS)
 DEB_DEMO = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
 	nettle-dev libexpat1-dev liblapacke-dev curl jq \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
-DEB = $(DEB_DEMO) check zstd openssl python3-jsonschema gcovr spin ceph-mon ceph-osd radosgw ceph-common
+DEB = $(DEB_DEMO) check zstd openssl python3-jsonschema gcovr spin libs3-dev clang libclang-rt-dev \
+	ceph-mon ceph-osd radosgw ceph-common
 DEB_LINT = clang clang-format clang-tidy cppcheck
 missing = $(strip $(foreach p,$(1),$(if $(shell dpkg-query -W -f='$${db:Status-Abbrev}' $(p) 2>/dev/null \
 	| grep '^ii'),,$(p))))
@@ -100,6 +101,15 @@ coverage:
 demo: deps-demo
 	@$(MAKE) -s --no-print-directory all
 	@BUILD=$(B) tests/e2e/demo.sh
+
+# conformance: what every store must do, tried on STORE=s3://bucket/prefix, with AWS's own variables for the rest
+conformance: deps
+	@$(MAKE) -s --no-print-directory tests
+	@BUILD=$(B) tests/store/conformance.sh $(STORE)
+
+# fuzz: every fuzzer for SECONDS (60) each
+fuzz: deps
+	@tests/fuzz/run.sh $(or $(SECONDS),60)
 
 # bench: every benchmark; each prints a table
 bench: deps

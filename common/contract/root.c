@@ -92,7 +92,8 @@ static void probe(struct cf_store *store, bool to_the_end, struct cf_error error
     int rc = 0;
     memset(errors, 0, CF_PROBE_PARTS * sizeof(*errors));
     if (!cf_store_can_commit(store)) {
-        (void)refused(store, &errors[CF_PROBE_TWICE], "its driver has no conditional create");
+        (void)refused(store, &errors[CF_PROBE_TWICE],
+                      "its driver has no conditional create (for s3v2: see docs/decisions/0009)");
         return;
     }
     cf_random_hex(random);
