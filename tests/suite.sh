@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the tests once with the programs in BUILD: the unit tests, the hammer, then every tests/*/*_test.sh, which
 # print TAP lines. RUN_ONCE=1 adds what doesn't depend on the build or takes long. The last line counts; exit status 1 when
-# something failed. HAMMER_SECONDS (10) and HAMMER_PROCESSES (32) change the hammer; SUITE_ONLY=unit runs nothing else.
+# something failed. HAMMER_SECONDS (10) and HAMMER_PROCESSES (32) change the hammer, FUZZ_SECONDS (10) the fuzzers; SUITE_ONLY=unit runs nothing else.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
@@ -120,6 +120,7 @@ every_time() {
     echo "$BUILD/interleave"
 }
 once() {
+    echo "tests/fuzz/run.sh ${FUZZ_SECONDS:-10}"
     ls tests/store/*_test.sh
     echo "tests/store/crash_matrix.sh file"
     echo "tests/model/check.sh"
@@ -130,7 +131,7 @@ unit
 if [ "${SUITE_ONLY:-}" != unit ]; then
     hammer
     hammer --collect
-    { [ "${RUN_ONCE:-0}" = 1 ] && once; every_time; } | tap
+    tap < <([ "${RUN_ONCE:-0}" = 1 ] && once; every_time)
 fi
 
 for reason in "${skips[@]}"; do
