@@ -62,8 +62,9 @@ void cf_marker_release(struct cf_marker *marker);
 /* Appends the marker's bytes and sets marker->sha256. CF_EDATA when they exceed CF_MARKER_MAX. */
 int cf_marker_write(struct cf_marker *marker, struct cf_buf *out, struct cf_error *err);
 
-/* Reads a marker, whose field "seal" is the SHA-256 of the document without it. CF_EDATA names the field that is missing, of a wrong type or out of range; a
- * marker of another contract version is CF_ECONFIG. */
+/* Reads a marker, whose field "seal" is the SHA-256 of the document without it. CF_EDATA names the
+ * field that is missing, of a wrong type or out of range; a marker of another contract version is
+ * CF_ECONFIG. */
 int cf_marker_read(const char *data, size_t length, struct cf_marker *out, struct cf_error *err);
 
 json_t *cf_blob_ref_json(const struct cf_blob_ref *ref);

@@ -29,9 +29,6 @@ bool cf_oid_is_valid(const char *s)
     return cf_is_hex(s, 40) || cf_is_hex(s, 64);
 }
 
-/* --- freeing and copying ------------------------------------------------------------------------
- */
-
 static char *copy_text(const char *s)
 {
     return s ? cf_strdup(s) : NULL;
@@ -93,9 +90,6 @@ void cf_repos_release(struct cf_repos *repos)
     *repos = (struct cf_repos){0};
 }
 
-/* --- order --------------------------------------------------------------------------------------
- */
-
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -134,9 +128,6 @@ const struct cf_repository *cf_repos_find(const struct cf_repos *repos, uint64_t
     }
     return NULL;
 }
-
-/* --- reading ------------------------------------------------------------------------------------
- */
 
 static int read_hex(const json_t *object, const char *name, bool (*valid)(const char *), char *out,
                     struct cf_error *err)
@@ -306,9 +297,6 @@ int cf_repos_read(const json_t *root, struct cf_repos *out, struct cf_error *err
     }
     return rc;
 }
-
-/* --- writing ------------------------------------------------------------------------------------
- */
 
 static json_t *text_json(const char *s)
 {

@@ -63,9 +63,6 @@ static int failed(struct cf_op *op, const char *operation)
     return cf_error_errno(&op->error, errno, operation, op->key);
 }
 
-/* --- reading ------------------------------------------------------------------------------------
- */
-
 static int read_range(struct cf_op *op, int fd, uint64_t first, uint64_t length)
 {
     char *piece = cf_malloc(PIECE);
@@ -124,9 +121,6 @@ static int do_get(const struct files *files, struct cf_op *op)
     (void)close(fd);
     return rc;
 }
-
-/* --- writing ------------------------------------------------------------------------------------
- */
 
 /* Flushes the folder in which path lies. -1 with errno on failure. */
 static int flush_folder_of(const char *path)
@@ -331,9 +325,6 @@ static int do_delete(const struct files *files, struct cf_op *op)
     }
     return 0;
 }
-
-/* --- listing ------------------------------------------------------------------------------------
- */
 
 static bool offer(void *context, const char *key, const struct stat *st)
 {

@@ -10,9 +10,6 @@
 
 enum { MANY_DELETIONS = 4 };
 
-/* --- tasks --------------------------------------------------------------------------------------
- */
-
 void cf_s3_task_start(struct cf_s3_task *task, struct cf_op *op)
 {
     task->op = op;
@@ -98,9 +95,6 @@ void cf_s3_run_tasks(struct cf_s3 *s3, struct cf_op **ops, size_t count)
     }
     free(tasks);
 }
-
-/* --- the driver ---------------------------------------------------------------------------------
- */
 
 static int s3_open(const char *rest, void **self, struct cf_error *err)
 {

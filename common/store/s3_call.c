@@ -73,9 +73,6 @@ void cf_s3_call_body(struct cf_s3_call *call, const void *data, size_t length)
     cf_sha256_hex(call->http.body, length, call->payload);
 }
 
-/* --- signing ------------------------------------------------------------------------------------
- */
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct cf_sigv4_pair *)a)->name, ((const struct cf_sigv4_pair *)b)->name);
@@ -137,9 +134,6 @@ static void sign(struct cf_s3_call *call, const struct cf_credentials *credentia
     free(path);
     call->generation = credentials->generation;
 }
-
-/* --- attempts -----------------------------------------------------------------------------------
- */
 
 static int prepare(struct cf_http_request *request)
 {

@@ -70,9 +70,6 @@ void cf_s3_call_start(struct cf_s3_call *call);
 int cf_s3_call_run(struct cf_s3_call *call);
 void cf_s3_call_release(struct cf_s3_call *call);
 
-/* --- for s3_call.c: s3_error.c -------------------------------------------------------------------
- */
-
 /* Describes an answer that isn't 2xx, or a 2xx one whose body is an <Error>, in call->error. True
  * when another attempt may help. */
 bool cf_s3_call_fault(struct cf_s3_call *call);

@@ -50,9 +50,6 @@ int cf_s3_read_headers(const struct cf_http_request *http, struct cf_op *op)
     return 0;
 }
 
-/* --- GET ----------------------------------------------------------------------------------------
- */
-
 static int refuse(struct cf_s3_task *task, int code, const char *text)
 {
     return cf_error_at(&task->op->error, code, "get", task->op->key, "%s", text);
@@ -227,9 +224,6 @@ void cf_s3_get_start(struct cf_s3_task *task)
     }
     send_get(task);
 }
-
-/* --- STAT ---------------------------------------------------------------------------------------
- */
 
 static void asked_for_reason(struct cf_s3_call *call)
 {

@@ -60,9 +60,6 @@ static uint64_t part_size_for(uint64_t size)
     return least > CF_S3_PART ? least : CF_S3_PART;
 }
 
-/* --- bytes --------------------------------------------------------------------------------------
- */
-
 /* A source can only go back to its beginning: what lies before the part is read and dropped. */
 static int seek_in_order(struct upload *upload, uint64_t to)
 {
@@ -115,9 +112,6 @@ static int rewind_lane(void *context)
     lane->at = lane->first;
     return 0;
 }
-
-/* --- hashes -------------------------------------------------------------------------------------
- */
 
 struct hashing {
     struct upload *upload;
@@ -174,9 +168,6 @@ static int hash_lane(struct lane *lane, char out[CF_SHA256_HEX])
     rc = rc || lane->at == lane->end ? rc : CF_EINTERNAL;
     return rc ? rc : rewind_lane(lane);
 }
-
-/* --- parts --------------------------------------------------------------------------------------
- */
 
 static int attach_part(struct lane *lane)
 {
@@ -268,9 +259,6 @@ static int send_parts(struct upload *upload)
     }
     return upload->rc;
 }
-
-/* --- before and after ---------------------------------------------------------------------------
- */
 
 static int failed(struct upload *upload)
 {

@@ -109,9 +109,6 @@ static int nonsense(struct cf_error *err, const char *what)
     return cf_error_set(err, CF_EUNAVAILABLE, "the service's %s is malformed", what);
 }
 
-/* --- values -------------------------------------------------------------------------------------
- */
-
 static void copy_printable(char *out, size_t size, const char *text)
 {
     size_t n = 0;
@@ -203,9 +200,6 @@ void cf_s3_xml_escape(struct cf_buf *out, const char *text)
         }
     }
 }
-
-/* --- documents ----------------------------------------------------------------------------------
- */
 
 static int fault_leaf(void *context, const char *path, const char *text)
 {

@@ -142,9 +142,6 @@ int cf_store_walk(struct cf_store *store, const char *prefix, const char *start_
  * counts them. Safe while others write. */
 int cf_store_tidy(struct cf_store *store, uint64_t *removed, struct cf_error *err);
 
-/* --- for drivers and wrappers -------------------------------------------------------------------
- */
-
 struct cf_store_driver {
     const char *scheme;             /* "file", as in its URLs */
     bool conditional_create;        /* PUT_NEW is atomic: needed to commit */

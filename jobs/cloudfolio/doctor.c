@@ -55,9 +55,6 @@ static const char *advice_on(int code)
     }
 }
 
-/* --- what an s3: store says of itself -----------------------------------------------------------
- */
-
 static void add_endpoint(struct doctor *d, const json_t *about)
 {
     char *detail = cf_asprintf("%s, region %s, %s addressing",
@@ -121,9 +118,6 @@ static void check_service(struct doctor *d, struct cf_store *store)
     }
     json_decref(about);
 }
-
-/* --- any store ----------------------------------------------------------------------------------
- */
 
 static void check_probe(struct doctor *d, struct cf_store *store)
 {

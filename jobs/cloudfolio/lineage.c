@@ -151,9 +151,6 @@ static int follow(struct walk *walk, const struct cf_input *pin, int depth, json
     return rc;
 }
 
-/* --- printing -----------------------------------------------------------------------------------
- */
-
 static void print_line(struct tool *tool, const struct cf_buf *indent, bool last)
 {
     tool_print(tool, "%s%s", cf_buf_str(indent), last ? "└─ " : "├─ ");

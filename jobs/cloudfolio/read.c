@@ -22,9 +22,6 @@ static int open_dataset(struct tool *tool, struct cf_dataset *dataset, struct cf
     return rc;
 }
 
-/* --- log ----------------------------------------------------------------------------------------
- */
-
 struct log {
     struct tool *tool;
     const struct cf_dataset *dataset;
@@ -144,9 +141,6 @@ int tool_log(struct tool *tool, struct cf_error *err)
     json_decref(log.rows);
     return rc;
 }
-
-/* --- cat ----------------------------------------------------------------------------------------
- */
 
 static int cat_marker(struct tool *tool, const struct cf_dataset *dataset,
                       const struct cf_marker *marker, struct cf_error *err)

@@ -12,9 +12,6 @@
 
 enum { ATTEMPTS = 5, FINDINGS = 5 };
 
-/* --- rollback -----------------------------------------------------------------------------------
- */
-
 struct rollback {
     struct cf_dataset dataset;
     uint64_t target;
@@ -121,9 +118,6 @@ int tool_rollback(struct tool *tool, struct cf_error *err)
     return rc;
 }
 
-/* --- which datasets verify and gc work on -------------------------------------------------------
- */
-
 struct targets {
     struct cf_dataset *items;
     size_t count;
@@ -207,9 +201,6 @@ static int find_targets(struct tool *tool, struct targets *targets, struct cf_er
     cf_string_list_release(&tenants);
     return rc;
 }
-
-/* --- verify -------------------------------------------------------------------------------------
- */
 
 static void add_finding(void *context, enum cf_finding finding, const char *key, const char *what)
 {
@@ -296,9 +287,6 @@ int tool_verify(struct tool *tool, struct cf_error *err)
     targets_release(&targets);
     return rc;
 }
-
-/* --- gc -----------------------------------------------------------------------------------------
- */
 
 static void collect(struct tool *tool, const struct cf_dataset *dataset, json_t *rows)
 {

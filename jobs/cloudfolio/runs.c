@@ -147,9 +147,6 @@ int tool_runs_read(struct cf_store *store, const char *tenant, const struct tool
     return rc;
 }
 
-/* --- the command runs ---------------------------------------------------------------------------
- */
-
 struct found {
     const char *run;
     json_t *record;

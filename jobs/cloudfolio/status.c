@@ -22,9 +22,6 @@ struct state {
     json_t *pending;
 };
 
-/* --- what is pending ----------------------------------------------------------------------------
- */
-
 static void add_pending(struct state *s, const char *job, const char *why)
 {
     (void)json_array_append_new(
@@ -105,9 +102,6 @@ static void find_pending(struct state *s)
         add_pending(s, "train", why);
     }
 }
-
-/* --- reading ------------------------------------------------------------------------------------
- */
 
 static json_t *read_datasets(struct state *s)
 {
@@ -207,9 +201,6 @@ static int status_of(struct tool *tool, const char *tenant, json_t *rows, struct
     }
     return rc;
 }
-
-/* --- printing -----------------------------------------------------------------------------------
- */
 
 /* "12, 3 h" */
 static void put_version(json_t *row, const char *name, const json_t *version, int64_t now_ms)

@@ -89,9 +89,6 @@ int tool_tenant_disable(struct tool *tool, struct cf_error *err)
     return change(tool, false, err);
 }
 
-/* --- list and show ------------------------------------------------------------------------------
- */
-
 /* {"tenant", "login", "enabled", "version", "created_at"}; login and what follows are null for a
  * tenant that has data but no configuration. */
 static int describe(struct tool *tool, const char *tenant, json_t **out, struct cf_error *err)

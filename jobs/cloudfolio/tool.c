@@ -22,9 +22,6 @@
 
 enum { OPTIONS_MAX = 24, COMMANDS_MAX = 64, GLOBAL_OPTIONS = 4, LEFT = 34 };
 
-/* --- options ------------------------------------------------------------------------------------
- */
-
 static bool lists_word(const char *list, const char *word)
 {
     size_t length = strlen(word);
@@ -76,9 +73,6 @@ static void option_table(struct tool *t, const struct tool_command *command,
     }
     out[n] = (struct cf_option){0};
 }
-
-/* --- finding the command ------------------------------------------------------------------------
- */
 
 static bool same_words(const char *name, char **words, size_t count, size_t *used)
 {
@@ -139,9 +133,6 @@ int tool_find_command(const struct tool_command *commands, char **words, size_t 
     }
     return unknown_command(commands, words, count, err);
 }
-
-/* --- help ---------------------------------------------------------------------------------------
- */
 
 static void print_options(struct tool *tool, const struct cf_option *options)
 {
@@ -205,9 +196,6 @@ static void print_version(struct tool *tool)
         tool_print(tool, "cloudfolio %s, contract %d\n", cf_build(), CF_CONTRACT_VERSION);
     }
 }
-
-/* --- the main function --------------------------------------------------------------------------
- */
 
 static int check_arguments(const struct tool *tool, const struct tool_command *command,
                            struct cf_error *err)
@@ -304,9 +292,6 @@ int tool_main(const struct tool_command *commands, int argc, char **argv)
     return status;
 }
 
-/* --- for commands -------------------------------------------------------------------------------
- */
-
 const char *const tool_datasets[] = {"config",      "repos",      "bundle", "request",
                                      "request-gpu", "checkpoint", "model",  NULL};
 
@@ -393,9 +378,6 @@ void tool_failed(struct tool *tool, const char *event, const struct cf_error *er
     cf_log_error(CF_ERROR, event, err);
     tool->status = cf_exit_worst(tool->status, cf_exit_status(err->code));
 }
-
-/* --- output -------------------------------------------------------------------------------------
- */
 
 void tool_json(struct tool *tool, json_t *document)
 {

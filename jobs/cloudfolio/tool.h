@@ -60,9 +60,6 @@ int tool_main(const struct tool_command *commands, int argc, char **argv);
 int tool_find_command(const struct tool_command *commands, char **words, size_t count,
                       const struct tool_command **out, size_t *used, struct cf_error *err);
 
-/* --- for commands ------------------------------------------------------------------------------
- */
-
 enum tool_access {
     TOOL_EXISTING, /* the store must hold the contract already: CF_ENOTFOUND says how to make it */
     TOOL_CREATE,   /* an empty place becomes a store */
@@ -103,9 +100,6 @@ void tool_bold(struct tool *tool, const char *text);
 /* Writes what tool->out holds to stdout, and empties it. CF_ERETRY when the disk is full,
  * CF_EUNAVAILABLE for anything else, such as a closed pipe. */
 int tool_flush(struct tool *tool, struct cf_error *err);
-
-/* --- commands, by file -------------------------------------------------------------------------
- */
 
 int tool_tenant_add(struct tool *tool, struct cf_error *err);
 int tool_tenant_list(struct tool *tool, struct cf_error *err);

@@ -17,9 +17,6 @@ int sync_files_fetch(struct sync_github *github, struct sync_plan *plan,
                      int (*complete)(void *context, struct sync_item *item, struct cf_error *err),
                      void *context, struct cf_error *err);
 
-/* --- without a connection -----------------------------------------------------------------------
- */
-
 /* Writes the query for these items. Its text is made of numbers only: ids and names are in
  * variables. */
 void sync_files_query(struct sync_item *const *items, size_t count, struct cf_buf *query,

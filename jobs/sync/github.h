@@ -65,9 +65,6 @@ struct sync_github_totals sync_github_totals(const struct sync_github *github);
 /* True for an error after which the run can't go on with other repositories. */
 bool sync_error_is_fatal(int code);
 
-/* --- without a connection -----------------------------------------------------------------------
- */
-
 /* What an answer's status and headers mean: 0 for 200, else a code. reason as in struct sync_get.
  */
 int sync_answer_check(const struct cf_http_request *answer, const char **reason,

@@ -32,9 +32,6 @@ int sync_listing_fetch(struct sync_github *github, const char *login, struct syn
                        struct cf_error *err);
 void sync_listing_release(struct sync_listing *listing);
 
-/* --- without a connection -----------------------------------------------------------------------
- */
-
 /* Adds what one page's answer holds. tenant is the login asked for, in any case; api_url is for the
  * REST addresses in the metadata. */
 int sync_listing_add_page(struct sync_listing *listing, const json_t *answer, const char *tenant,

@@ -10,9 +10,6 @@
 
 enum { AT_ONCE = 8, MOST_FILE_TYPES = 2000 };
 
-/* --- reading ------------------------------------------------------------------------------------
- */
-
 static void count_extension(json_t *counts, const char *path, size_t length)
 {
     char extension[SYNC_EXTENSION_MAX];
@@ -114,9 +111,6 @@ int sync_tree_read(const json_t *answer, const char *tree, bool root_only,
     json_decref(counts);
     return rc;
 }
-
-/* --- fetching -----------------------------------------------------------------------------------
- */
 
 struct trees {
     struct sync_github *github;

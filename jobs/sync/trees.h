@@ -10,9 +10,6 @@
  * chosen documents, or with a reason. An error is one that ends the run. */
 int sync_trees_fetch(struct sync_github *github, struct sync_plan *plan, struct cf_error *err);
 
-/* --- without a connection -----------------------------------------------------------------------
- */
-
 /* Reads the answer to a recursive request for the tree, or, with root_only, one for its root alone,
  * which fills in the documents that a cut answer may lack. CF_EDATA names the entry and field that
  * is wrong. */

@@ -12,9 +12,6 @@
 #define HARDEST 5
 #define QUESTION_MAX 300 /* characters of a question in the card */
 
-/* --- escaping
- * -------------------------------------------------------------------------------------- */
-
 /* Text for Markdown inside a table: no markup, no HTML, one line, at most limit characters. */
 static void markdown_text(struct cf_buf *out, const char *s, size_t limit)
 {
@@ -59,9 +56,6 @@ static void xml_text(struct cf_buf *out, const char *s)
         i += used ? used : 1;
     }
 }
-
-/* --- Markdown
- * -------------------------------------------------------------------------------------- */
 
 static void write_front(const struct cf_card *card, struct cf_buf *out)
 {
@@ -214,9 +208,6 @@ static void write_rest(struct cf_buf *out)
         "\n`.safetensors` files open with the `safetensors` package of any language; all else is "
         "JSON.\n");
 }
-
-/* --- the figure
- * ------------------------------------------------------------------------------------ */
 
 #define BAR_HEIGHT 160.0
 #define BAR_BASE 220.0

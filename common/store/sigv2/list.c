@@ -26,9 +26,6 @@ static int refuse(struct cf_op *op, int code, const char *text)
     return cf_error_set(&op->error, code, "%s", text);
 }
 
-/* --- one request --------------------------------------------------------------------------------
- */
-
 static enum cf_http_verdict judge(struct cf_http_request *request)
 {
     struct cf_s3_fault fault;
@@ -110,9 +107,6 @@ static int get_page(struct list *list, const char *prefix, size_t max_keys, bool
     cf_buf_release(&url);
     return rc;
 }
-
-/* --- pages --------------------------------------------------------------------------------------
- */
 
 /* "~" sorts behind every character of a key. */
 static void go_behind(struct list *list, const char *name, bool group)

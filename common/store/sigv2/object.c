@@ -22,9 +22,6 @@ static uint64_t body_size(const struct cf_op *op)
     return op->source ? op->source->size : op->length;
 }
 
-/* --- ends and retries ---------------------------------------------------------------------------
- */
-
 void cf_sigv2_end(struct cf_sigv2_task *task, int rc)
 {
     struct cf_op *op = task->op;
@@ -77,9 +74,6 @@ static void again_because(struct cf_sigv2_task *task, const char *text)
     (void)cf_error_set(&task->op->error, CF_EUNAVAILABLE, "%s", text);
     try_again(task);
 }
-
-/* --- the answers' headers -----------------------------------------------------------------------
- */
 
 static S3Status stop_with(struct cf_sigv2_task *task, int rc)
 {
@@ -178,9 +172,6 @@ static int on_wanted(int size, char *buffer, void *data)
     task->sent += got;
     return (int)got;
 }
-
-/* --- the ends of requests -----------------------------------------------------------------------
- */
 
 static void head_is_known(struct cf_sigv2_task *task)
 {
@@ -343,9 +334,6 @@ static void on_complete(S3Status status, const S3ErrorDetails *details, void *da
         failed(task, status, details);
     }
 }
-
-/* --- the beginnings of requests -----------------------------------------------------------------
- */
 
 static int add_to_hash(void *context, const void *data, size_t length)
 {
