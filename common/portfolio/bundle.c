@@ -14,6 +14,10 @@ static int read_document(const json_t *value, struct cf_bundle_document *out, st
     int rc = cf_json_get_string(value, "kind", &kind, err);
     rc = rc ? rc : cf_json_get_string(value, "path", &path, err);
     rc = rc ? rc : cf_json_get_u64(value, "bytes", &out->bytes, err);
+    if (!rc && strcmp(kind, "readme") != 0 && strcmp(kind, "skills_index") != 0 &&
+        strcmp(kind, "architecture") != 0 && strcmp(kind, "repo_context") != 0) {
+        rc = cf_error_set(err, CF_EDATA, "the field \"kind\" names no kind of document");
+    }
     if (!rc) {
         (void)snprintf(out->kind, sizeof(out->kind), "%s", kind);
         out->path = cf_strdup(path);

@@ -125,7 +125,9 @@ int cf_credentials_read(const char *data, size_t length, struct cf_credentials *
     rc = rc ? rc : read_field(document, "SecretAccessKey", 512, true, &out->secret_key, err);
     rc = rc ? rc : read_field(document, "Token", 16384, false, &out->session_token, err);
     rc = rc ? rc : read_field(document, "Expiration", 64, false, &expiration, err);
-    if (!rc && expiration && !cf_credentials_time(expiration, &out->expires_ms)) {
+    /* 0 stands for never, so the epoch itself can't be told from it. */
+    if (!rc && expiration &&
+        (!cf_credentials_time(expiration, &out->expires_ms) || out->expires_ms <= 0)) {
         rc = cf_error_set(err, CF_EUNAVAILABLE, "the field Expiration is no time");
     }
     free(expiration);

@@ -100,6 +100,13 @@ static bool is_default_port(const char *scheme, const char *port)
 }
 
 /* Takes the endpoint apart with the parser that the request's URL will go through. */
+/* A name or address as it may be signed: ASCII, no empty label but a last one; in brackets, an IPv6
+ * address. */
+static bool is_host(const char *host)
+{
+    return consists_of(host, LOWER DIGITS ".-_[]:") && host[0] != '.' && !strstr(host, "..");
+}
+
 static bool split_endpoint(CURLU *url, const char *endpoint, struct cf_s3_config *out)
 {
     char *scheme = NULL;
@@ -116,6 +123,7 @@ static bool split_endpoint(CURLU *url, const char *endpoint, struct cf_s3_config
     for (char *c = good ? host : NULL; c && *c; c++) {
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c); /* as it will be signed */
     }
+    good = good && is_host(host);
     bool has_port = good && !curl_url_get(url, CURLUPART_PORT, &port, 0);
     size_t length = good ? strlen(path) : 0;
     while (length && path[length - 1] == '/') {
