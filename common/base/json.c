@@ -74,12 +74,8 @@ int cf_json_get_string(const json_t *object, const char *key, const char **out,
 
 int cf_json_get_sha256(const json_t *object, const char *key, char out[65], struct cf_error *err)
 {
-    const char *text = NULL;
-    int rc = cf_json_get_string(object, key, &text, err);
-    if (rc) {
-        return rc;
-    }
-    if (!cf_is_hex(text, 64)) {
+    const char *text = json_string_value(json_object_get(object, key));
+    if (!text || !cf_is_hex(text, 64)) {
         return wrong(err, object, key, "a SHA-256 in lower-case hexadecimal");
     }
     memcpy(out, text, 65);

@@ -9,7 +9,7 @@ static int refuse(struct cf_error *err, const char *login, const char *why)
 {
     char shown[64] = "";
     size_t n = 0;
-    for (; login[n] && n < sizeof(shown) - 1; n++) {
+    for (; n < sizeof(shown) - 1 && login[n]; n++) {
         shown[n] = isprint((unsigned char)login[n]) ? login[n] : '?';
     }
     shown[n] = '\0';

@@ -123,7 +123,7 @@ static bool split_endpoint(CURLU *url, const char *endpoint, struct cf_s3_config
     for (char *c = good ? host : NULL; c && *c; c++) {
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c); /* as it will be signed */
     }
-    good = good && is_host(host);
+    good = good && host && is_host(host);
     bool has_port = good && !curl_url_get(url, CURLUPART_PORT, &port, 0);
     size_t length = good ? strlen(path) : 0;
     while (length && path[length - 1] == '/') {
