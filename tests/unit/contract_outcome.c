@@ -174,6 +174,16 @@ START_TEST(a_refusal_changes_nothing)
 }
 END_TEST
 
+/* A store that sends a request several times by itself may have applied it before the refusal. */
+START_TEST(a_refusal_of_what_was_applied_is_success)
+{
+    inject(CF_OP_PUT_NEW, 1, 1, FAULT_LOSE, CF_EDENIED);
+    ck_assert_int_eq(commit("mine"), 0);
+    ck_assert_uint_eq(w.counting.counts[CF_OP_PUT_NEW], 1);
+    world_expect(&w.direct, 3, "mine");
+}
+END_TEST
+
 START_TEST(a_refusal_after_a_lost_answer_is_looked_into)
 {
     inject(CF_OP_PUT_NEW, 1, 1, FAULT_LOSE, CF_EUNAVAILABLE);
@@ -322,6 +332,7 @@ Suite *contract_outcome_suite(void)
     tcase_add_test(tc, a_get_decides_when_every_answer_was_lost);
     tcase_add_test(tc, without_a_get_it_stays_unknown_though_it_is_committed);
     tcase_add_loop_test(tc, a_refusal_changes_nothing, 0, 3);
+    tcase_add_test(tc, a_refusal_of_what_was_applied_is_success);
     tcase_add_loop_test(tc, a_refusal_after_a_lost_answer_is_looked_into, 0, 2);
     tcase_add_test(tc, a_list_that_fails_is_tried_again);
     tcase_add_test(tc, without_the_last_check_the_outcome_is_unknown);

@@ -144,6 +144,23 @@ START_TEST(every_field_is_checked)
 }
 END_TEST
 
+/* Kinds are the four that there are: another, or a longer one that begins like one, is refused and
+ * not cut. */
+START_TEST(kinds_of_documents_are_known)
+{
+    static const char *const kinds[] = {"", "README", "readme2",
+                                        "skills_index-and-much-more-behind-it"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        json_t *root = parse(bundle_text);
+        json_t *entry = json_array_get(json_object_get(root, "entries"), 0);
+        json_t *document = json_array_get(json_object_get(entry, "documents"), 0);
+        (void)json_object_set_new(document, "kind", json_string(kinds[i]));
+        expect_refusal(root, "kind", read_bundle);
+        json_decref(root);
+    }
+}
+END_TEST
+
 START_TEST(request_hash)
 {
     struct cf_request request;
@@ -197,6 +214,7 @@ Suite *portfolio_documents_suite(void)
     TCase *tc = tcase_create("documents");
     tcase_add_loop_test(tc, round_trip, 0, 3);
     tcase_add_loop_test(tc, every_field_is_checked, 0, 3);
+    tcase_add_test(tc, kinds_of_documents_are_known);
     tcase_add_test(tc, request_hash);
     tcase_add_test(tc, config);
     suite_add_tcase(suite, tc);

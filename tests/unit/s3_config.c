@@ -100,6 +100,8 @@ static const struct {
     {"//bucket", "https://example.org/?x=1", NULL, CF_ECONFIG},
     {"//bucket", "https://example.org/#x", NULL, CF_ECONFIG},
     {"//bucket", "https://example.org/a%20b", NULL, CF_ECONFIG},
+    {"//bucket", "https://store..example.org", NULL, CF_ECONFIG},
+    {"//bucket", "https://st\x9are.example.org", NULL, CF_ECONFIG},
     {"//bucket", "store", NULL, CF_ECONFIG},
     {"//bucket", NULL, "EU", CF_ECONFIG},
     {"//bucket", NULL, "us east", CF_ECONFIG},
