@@ -56,16 +56,21 @@ int sync_field_account(const json_t *account, const char *kind_field, const char
 int sync_field_identity(const json_t *node, const char *id_field, struct cf_repository *out,
                         struct cf_error *err);
 
-/* The license's own texts; license_url is not among them, since the two ways give it two forms. */
-struct sync_license_names {
+/* The texts of a license, whose fields are named so in the two ways; key and name are in both. Its
+ * url is made of api_url, and is null for the key "other", which stands for all that GitHub doesn't
+ * know. A null gives none. */
+struct sync_license_fields {
+    const char *license;
     const char *spdx_id;
     const char *node_id;
 };
-int sync_field_license(const json_t *license, const struct sync_license_names *names,
+int sync_field_license(const json_t *node, const struct sync_license_fields *fields,
                        const char *api_url, struct cf_license *out, struct cf_error *err);
 
-/* Sets the addresses and the owner, whose forms are those of REST; sets the state (empty where
- * there is no tree), sorts, and makes the fingerprint. */
-void sync_node_finish(struct cf_repository *repository, const char *owner, const char *api_url);
+/* Sets the addresses and the owner, in the forms of REST. */
+void sync_node_addresses(struct cf_repository *repository, const char *owner, const char *api_url);
+
+/* Sets the state (empty where there is no tree), sorts, and makes the fingerprint. */
+void sync_node_finish(struct cf_repository *repository);
 
 #endif
