@@ -22,8 +22,8 @@ int sync_blob_read(const json_t *answer, const char *oid, uint64_t bytes, size_t
  * appended, when they are binary.
  *
  *     a UTF-16 byte order mark  UTF-16 of that order, without the mark; lone surrogates and an odd
- *                               last byte become U+FFFD. A NUL character among the first 4,000
- *                               makes it binary (so UTF-32 is).
+ *                               last byte become U+FFFD. A NUL character in the first 8,000 bytes
+ *                               makes it binary (so UTF-32 is), a later one becomes U+FFFD.
  *     a NUL in the first 8,000  binary, as git and GitHub have it
  *     anything else             UTF-8, as GraphQL gives it: what isn't valid becomes U+FFFD, one
  * for each longest run that could have begun a character (the Unicode Standard's maximal subparts,

@@ -13,13 +13,9 @@ int sync_field_too_long(const char *field, struct cf_error *err)
     return cf_error_set(err, CF_EDATA, "the field \"%s\" is too long", field);
 }
 
-int sync_field_text(const json_t *object, const char *field, size_t most, bool or_null, char **out,
+int sync_value_text(const json_t *value, const char *field, size_t most, char **out,
                     struct cf_error *err)
 {
-    const json_t *value = json_object_get(object, field);
-    if (or_null && json_is_null(value)) {
-        return 0;
-    }
     if (!json_is_string(value)) {
         return cf_error_set(err, CF_EDATA, "the field \"%s\" must be a string", field);
     }
@@ -30,6 +26,16 @@ int sync_field_text(const json_t *object, const char *field, size_t most, bool o
     *out = cf_strdup(json_string_value(clean));
     json_decref(clean);
     return 0;
+}
+
+int sync_field_text(const json_t *object, const char *field, size_t most, bool or_null, char **out,
+                    struct cf_error *err)
+{
+    const json_t *value = json_object_get(object, field);
+    if (or_null && json_is_null(value)) {
+        return 0;
+    }
+    return sync_value_text(value, field, most, out, err);
 }
 
 int sync_field_texts(const json_t *object, const struct sync_text_field *fields, size_t count,

@@ -25,6 +25,10 @@ int sync_field_too_long(const char *field, struct cf_error *err);
 int sync_field_text(const json_t *object, const char *field, size_t most, bool or_null, char **out,
                     struct cf_error *err);
 
+/* The same of a value that is in no object: field is for the message. */
+int sync_value_text(const json_t *value, const char *field, size_t most, char **out,
+                    struct cf_error *err);
+
 struct sync_text_field {
     const char *field;
     size_t most;
