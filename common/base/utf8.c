@@ -49,6 +49,25 @@ void cf_utf8_encode(uint32_t c, struct cf_buf *out)
     }
 }
 
+/* How many bytes at p, which don't begin a code point, one U+FFFD stands for: the longest run that
+ * begins one and is cut short ("maximal subpart", the Unicode Standard, chapter 3), or one byte. */
+static size_t invalid_run(const unsigned char *p, size_t length)
+{
+    if (p[0] < 0xc2 || p[0] > 0xf4) {
+        return 1;
+    }
+    size_t need = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    unsigned lowest = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned highest = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+    size_t run = 1;
+    while (run < need && run < length && p[run] >= lowest && p[run] <= highest) {
+        lowest = 0x80;
+        highest = 0xbf;
+        run++;
+    }
+    return run;
+}
+
 void cf_utf8_clean(const char *s, size_t length, struct cf_buf *out)
 {
     size_t start = 0; /* of the valid run that is not yet copied */
@@ -62,7 +81,7 @@ void cf_utf8_clean(const char *s, size_t length, struct cf_buf *out)
         }
         cf_buf_append(out, s + start, i - start);
         cf_utf8_encode(REPLACEMENT, out);
-        i++;
+        i += invalid_run((const unsigned char *)s + i, length - i);
         start = i;
     }
     if (length > start) {

@@ -14,7 +14,8 @@ size_t cf_utf8_decode(const char *s, size_t length, uint32_t *code_point);
 /* Appends one code point, which must be a Unicode scalar value. */
 void cf_utf8_encode(uint32_t code_point, struct cf_buf *out);
 
-/* Appends s with every byte that isn't part of valid UTF-8, and every NUL, replaced by U+FFFD. */
+/* Appends s with what isn't valid UTF-8, and every NUL, replaced by U+FFFD: one for each longest
+ * run that could have begun a code point, else for each byte, as WHATWG's decoder does. */
 void cf_utf8_clean(const char *s, size_t length, struct cf_buf *out);
 
 /* Appends s so that a terminal can show it: control characters (C0, DEL, C1, bidirectional
