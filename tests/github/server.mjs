@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import v8 from 'node:v8';
+import { Apps } from './lib/apps.mjs';
 import { controller } from './lib/control.mjs';
 import { Counters } from './lib/counters.mjs';
 import { Faults } from './lib/faults.mjs';
@@ -42,8 +43,9 @@ async function main() {
   const hub = fs.mkdtempSync(path.join(os.tmpdir(), 'github-stand-in-'));
   process.on('exit', () => fs.rmSync(hub, { recursive: true, force: true }));
   const schema = loadSchema();
+  const store = new Store(path.resolve(given.world), hub);
   const service = new Service({
-    store: new Store(path.resolve(given.world), hub), schema, documents: new Documents(schema), limits: new Limits(), faults: new Faults(), counters: new Counters(),
+    store, apps: new Apps(store), schema, documents: new Documents(schema), limits: new Limits(), faults: new Faults(), counters: new Counters(),
     latency: given.latency, startLatency: given.latency, viewer: given.viewer,
   });
   const server = service.server(controller(service));

@@ -9,6 +9,7 @@ import { controlChecks } from './checks/control.mjs';
 import { faultChecks } from './checks/faults.mjs';
 import { graphqlChecks } from './checks/graphql.mjs';
 import { restChecks } from './checks/rest.mjs';
+import { tokenChecks } from './checks/tokens.mjs';
 import { buildWorld } from './world.mjs';
 
 /** Filled before the first test. */
@@ -44,6 +45,7 @@ test('the world is the same each time it is built', async () => {
 
 graphqlChecks(world);
 restChecks(world);
+tokenChecks(world);
 faultChecks(world);
 controlChecks(world);
 

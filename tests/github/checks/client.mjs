@@ -14,11 +14,11 @@ export class Client {
   }
 
   /** {status, headers, text, json()} */
-  request(method, target, { headers = {}, body, token = this.token, most = Infinity } = {}) {
+  request(method, target, { headers = {}, body, token = this.token, most = Infinity, localAddress } = {}) {
     const sent = { 'user-agent': 'checks', ...(token ? { authorization: `bearer ${token}` } : {}), ...headers };
     for (const name of Object.keys(sent)) if (sent[name] === undefined) delete sent[name];
     return new Promise((resolve, reject) => {
-      const request = http.request({ port: this.port, host: '127.0.0.1', method, path: target, headers: sent, agent: this.agent }, (response) => {
+      const request = http.request({ port: this.port, host: '127.0.0.1', method, path: target, headers: sent, agent: this.agent, localAddress }, (response) => {
         const chunks = [];
         let size = 0;
         response.on('data', (chunk) => {

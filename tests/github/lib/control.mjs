@@ -49,6 +49,7 @@ export function controller(service) {
     'POST metadata': (body) => store.metadata(body),
     'POST create': (body) => store.create(body),
     'POST rewind': (body) => store.reset(body),
+    'POST app': (body) => service.apps.configure(body),
     'POST limits': (body) => { limits.configure(body); return {}; },
     'POST latency': ({ ms }) => {
       if (!(ms >= 0)) throw new ControlError('latency needs {ms}');

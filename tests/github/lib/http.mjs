@@ -4,6 +4,7 @@ import http from 'node:http';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import { Apps } from './apps.mjs';
 import { summary } from './counters.mjs';
 import { faultReply, wrongTypes } from './faults.mjs';
 import { run } from './graphql.mjs';
@@ -37,6 +38,9 @@ function tokenOf(request) {
   return password || user || null;
 }
 
+/** Who a request without a token is; ::ffff:127.0.0.1 and 127.0.0.1 are one. */
+const addressOf = (request) => (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+
 /** {path, query, prefix}: GitHub Enterprise Server's prefixes lead to the same. */
 function routeOf(target) {
   const mark = target.indexOf('?');
@@ -50,9 +54,10 @@ function routeOf(target) {
 }
 
 export class Service {
-  /** @param {{store, schema, documents, limits, faults, counters, latency:number, viewer:string}} parts */
+  /** @param {{store, schema, documents, limits, faults, counters, apps, latency:number, viewer:string}} parts */
   constructor(parts) {
     Object.assign(this, parts);
+    this.viewer = this.store.owner(parts.viewer)?.id ?? null; // by id: the login may change
   }
 
   server(control) {
@@ -72,10 +77,15 @@ export class Service {
     return server;
   }
 
-  #viewer(token) {
-    if (!token) return null;
+  /** {token, address, viewer, installation?, error? (of a token that isn't good)} */
+  #who(request) {
+    const token = tokenOf(request);
+    const address = addressOf(request);
+    if (!token) return { token, address, viewer: null };
+    const app = this.apps.check(token);
+    if (app) return { token, address, ...app, viewer: app.installation ? this.apps.userOf(app.installation) : null };
     const named = token.startsWith('as-') ? this.store.owner(token.slice(3)) : null;
-    return named ?? this.store.owner(this.viewer) ?? null;
+    return { token, address, viewer: named ?? this.store.usersById.get(this.viewer) ?? null };
   }
 
   #graphqlRequest(body) {
@@ -106,9 +116,9 @@ export class Service {
     const kind = path === '/graphql' ? 'graphql' : 'rest';
     const asked = kind === 'graphql' && request.method === 'POST' ? this.#graphqlRequest(body ?? Buffer.alloc(0)) : {};
     const route = kind === 'graphql' ? asked.prepared?.kind ?? 'graphqlInvalid' : restKind(path);
-    const token = tokenOf(request);
-    const viewer = this.#viewer(token);
-    const budget = limits.budget(token, kind === 'graphql' ? 'graphql' : 'rest');
+    const who = this.#who(request);
+    const { token, viewer } = who;
+    const budget = limits.budget(who, kind);
     const entry = {
       n: counters.start(kind, route), time: new Date().toISOString(), method: request.method, path: request.url, kind: route,
       ...(kind === 'graphql' ? { operation: asked.operation ?? null, variables: summary(asked.variables ?? {}) } : {}),
@@ -133,7 +143,7 @@ export class Service {
     const delay = this.latency + (action?.delayMs ?? 0);
     if (delay > 0) await sleep(delay);
 
-    const env = { request, path, query, prefix, kind, token, viewer, budget, asked, action, entry, body, inFlight };
+    const env = { request, path, query, prefix, kind, who, token, viewer, budget, asked, action, entry, body, inFlight };
     let reply = (action && faultReply(action, { kind, budget, user: viewer })) ?? await this.#answer(env);
     if (action?.drop === 'after') {
       done(0, { dropped: 'after', would: reply.status });
@@ -152,19 +162,30 @@ export class Service {
     if (!request.headers['user-agent']) {
       return { status: 403, headers: { 'content-type': 'text/html; charset=utf-8' }, body: '\r\nRequest forbidden by administrative rules. Please make sure your request has a User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required). Check https://developer.github.com for other possible causes.\r\n' };
     }
+    const base = `${request.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${request.headers.host ?? addressOf(request)}${env.prefix}`;
+    if (kind === 'rest' && Apps.owns(env.path)) {
+      try {
+        const { status = 200, headers = {}, body } = this.apps.answer(request.method, env.path, token, base);
+        return json(status, body, { ...headers, 'x-github-media-type': 'github.v3; format=json' });
+      } catch (error) {
+        if (!(error instanceof RestError)) throw error;
+        return json(error.status, error.body);
+      }
+    }
+    if (env.who.error) return json(env.who.error.status, env.who.error.body);
     if (token === 'bad-token') return json(401, { message: 'Bad credentials', documentation_url: 'https://docs.github.com/rest', status: '401' });
     if (kind === 'graphql' && !token) {
       return json(401, { message: 'This endpoint requires you to be authenticated.', documentation_url: 'https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql', status: '401' });
     }
     const secondary = () => json(403, { documentation_url: LIMIT_DOCS, message: SECONDARY_MESSAGE, status: '403' }, limits.retryAfter === null ? {} : { 'retry-after': String(limits.retryAfter) });
     if (inFlight > limits.concurrent) return secondary();
-    const who = viewer && token ? `user ID ${viewer.id}` : '127.0.0.1';
+    const name = env.who.installation ? `installation ID ${env.who.installation.id}` : viewer && token ? `user ID ${viewer.id}` : env.who.address;
 
     if (kind === 'graphql') {
       if (request.method !== 'POST') return json(404, { message: 'Not Found', documentation_url: 'https://docs.github.com/rest', status: '404' });
       if (env.body === null) return json(413, { message: 'Payload too large', status: '413' });
       if (asked.reply) return asked.reply;
-      if (budget.remaining < 1) return json(200, { errors: [{ type: 'RATE_LIMITED', message: `API rate limit exceeded for ${who}.` }] });
+      if (budget.remaining < 1) return json(200, { errors: [{ type: 'RATE_LIMITED', message: `API rate limit exceeded for ${name}.` }] });
       if (!limits.minuteAllows('graphql', 1)) return secondary();
       const charge = (points) => {
         budget.used += points;
@@ -181,17 +202,16 @@ export class Service {
     if (!free) {
       if (budget.remaining < 1) {
         const hint = token ? '' : " (But here's the good news: Authenticated requests get a higher rate limit. Check out the documentation for more details.)";
-        return json(403, { message: `API rate limit exceeded for ${who}.${hint}`, documentation_url: LIMIT_DOCS, status: '403' });
+        return json(403, { message: `API rate limit exceeded for ${name}.${hint}`, documentation_url: LIMIT_DOCS, status: '403' });
       }
       if (!limits.minuteAllows('rest', 1)) return secondary();
       budget.used += 1;
       counters.restCharged += 1;
     }
-    const base = `http://${request.headers.host ?? '127.0.0.1'}${env.prefix}`;
     const accept = request.headers.accept ?? '';
     let answer;
     try {
-      answer = await rest({ store: this.store, viewer, base, accept, limits, rateLimit: () => this.#rateLimit(token) }, env.path, env.query);
+      answer = await rest({ store: this.store, viewer, integration: Boolean(env.who.installation), base, accept, limits, rateLimit: () => this.#rateLimit(env.who) }, env.path, env.query);
     } catch (error) {
       if (!(error instanceof RestError)) throw error;
       return json(error.status, error.body, { 'x-github-media-type': 'github.v3; format=json' });
@@ -219,13 +239,14 @@ export class Service {
     return { status, headers, body };
   }
 
-  #rateLimit(token) {
+  #rateLimit(who) {
+    const { token } = who;
     const line = (resource) => {
-      const { limit, used, remaining, reset } = this.limits.budget(token, resource);
+      const { limit, used, remaining, reset } = this.limits.budget(who, resource);
       return { limit, used, remaining, reset, resource: resource === 'graphql' ? 'graphql' : 'core' };
     };
     const core = line('rest');
-    const graphql = token ? line('graphql') : { limit: 0, used: 0, remaining: 0, reset: core.reset, resource: 'graphql' };
+    const graphql = line('graphql');
     return { resources: { core, graphql, search: { limit: token ? 30 : 10, used: 0, remaining: token ? 30 : 10, reset: core.reset, resource: 'search' } }, rate: core };
   }
 
@@ -233,11 +254,11 @@ export class Service {
   async #send(env, reply, response) {
     const { request, budget, token, entry, action } = env;
     const headers = {
-      server: 'github.com', ...reply.headers, ...limitHeaders(budget),
+      server: 'github.com', ...reply.headers, ...(Apps.owns(env.path) ? {} : limitHeaders(budget)),
       'x-github-request-id': `${(0xc000 + (entry.n & 0x3fff)).toString(16).toUpperCase()}:${crypto.randomBytes(3).toString('hex').toUpperCase()}:${entry.n.toString(16).toUpperCase().padStart(7, '0')}`,
       'x-github-api-version-selected': '2022-11-28', 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff',
     };
-    if (token) headers['x-oauth-scopes'] = 'read:org, repo';
+    if (token && !env.who.installation && !env.who.error) headers['x-oauth-scopes'] = 'read:org, repo';
     for (const [name, value] of Object.entries(action?.headers ?? {})) {
       if (value === null) delete headers[name.toLowerCase()];
       else headers[name.toLowerCase()] = String(value);

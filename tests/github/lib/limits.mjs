@@ -27,17 +27,23 @@ export class Limits {
   }
 
   #rulesFor(token) {
-    return this.rules.filter(({ tokenPrefix, tokenHash: hash }) => (
+    return this.rules.filter(({ tokenPrefix, tokenHash: hash, anonymous }) => (
       (tokenPrefix === undefined || (token ?? '').startsWith(tokenPrefix)) && (hash === undefined || (tokenHash(token) ?? '').startsWith(hash))
+      && (anonymous === undefined || anonymous === !token)
     ));
   }
 
-  /** The budget of a token (null: without one) for "graphql" or "rest": {limit, used, remaining, reset}. */
-  budget(token, resource) {
-    const key = `${tokenHash(token) ?? 'anonymous'} ${resource}`;
+  /**
+   * The budget for "graphql" or "rest" of a token, of an installation whatever its token, or of an address without one: {limit, used, remaining, reset}.
+   * @param {{token:string|null, address:string, installation?:{id:number}}} who
+   */
+  budget({ token, address, installation }, resource) {
+    const whose = installation ? `installation ${installation.id}` : tokenHash(token) ?? `address ${address}`;
+    const key = `${whose} ${resource}`;
     let budget = this.budgets.get(key);
     if (!budget) {
-      budget = { limit: token || resource === 'graphql' ? 5000 : 60, used: 0, window: 3600, reset: 0, token, resource };
+      const limit = token ? 5000 : resource === 'graphql' ? 0 : 60;
+      budget = { limit, used: 0, window: 3600, reset: 0, token, resource };
       Object.defineProperty(budget, 'remaining', { get() { return Math.max(0, this.limit - this.used); } });
       this.budgets.set(key, budget);
       budget.reset = now() + budget.window;

@@ -16,6 +16,12 @@ export class RestError extends Error {
 
 const missing = () => new RestError(404, 'Not Found');
 
+/** What only a person's token may ask. */
+function ownOnly({ viewer, integration }) {
+  if (!viewer) throw new RestError(401, 'Requires authentication');
+  if (integration) throw new RestError(403, 'Resource not accessible by integration');
+}
+
 /** A page of a list, with GitHub's Link header. */
 function page(items, query, base, pathname) {
   const size = Math.min(100, Math.max(1, Number.parseInt(query.get('per_page') ?? '30', 10) || 30));
@@ -61,7 +67,7 @@ function organizationRepositories(env, login, query, pathname) {
 }
 
 function ownRepositories(env, query, pathname) {
-  if (!env.viewer) throw new RestError(401, 'Requires authentication');
+  ownOnly(env);
   const names = (query.get('affiliation') ?? 'owner,collaborator,organization_member').toUpperCase().split(',');
   let found = affiliated(env.store, env.viewer, names).filter((repo) => visible(repo, env.viewer));
   const visibility = query.get('visibility') ?? query.get('type');
@@ -236,6 +242,7 @@ function below(env, repo, rest, query, pathname) {
 
 /** The kind of a route, for counters, the log and faults. */
 export function restKind(pathname) {
+  if (/^\/app(\/|$)|\/installation$/.test(pathname)) return 'app';
   if (/^\/(users|orgs)\/[^/]+\/repos$|^\/user\/repos$/.test(pathname)) return 'repos';
   if (/^\/(users|orgs)\/[^/]+$|^\/user$/.test(pathname)) return 'user';
   if (pathname === '/rate_limit') return 'rateLimit';
@@ -245,7 +252,7 @@ export function restKind(pathname) {
 
 /**
  * Answers a GET.
- * @param {{store:object, viewer:object|null, base:string, accept:string, limits:object, rateLimit:()=>object}} env
+ * @param {{store:object, viewer:object|null, integration:boolean, base:string, accept:string, limits:object, rateLimit:()=>object}} env
  */
 export async function rest(env, pathname, query) {
   let match;
@@ -254,7 +261,7 @@ export async function rest(env, pathname, query) {
   if (pathname === '/meta') return { body: { verifiable_password_authentication: false } };
   if (pathname === '/user/repos') return ownRepositories(env, query, pathname);
   if (pathname === '/user') {
-    if (!env.viewer) throw new RestError(401, 'Requires authentication');
+    ownOnly(env);
     return { body: shape.userShape(env.viewer, env.base, publicCount(env, env.viewer)) };
   }
   if ((match = /^\/users\/([^/]+)\/repos$/.exec(pathname))) return userRepositories(env, match[1], query, pathname);
