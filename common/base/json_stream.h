@@ -1,10 +1,10 @@
 /* JSON as it arrives: a document of any size, read in pieces cut anywhere, in a few KB.
  *
- * What is accepted is what cf_json_parse_foreign (json.h) accepts, bytes and all: RFC 8259 with an
- * object or array at the root; invalid UTF-8, "\u" escapes of half a surrogate pair, a byte order
- * mark and NULs in keys are refused; "\u0000" in other strings is not. Two things that a reader of
- * pieces can't or needn't judge are the caller's: an object may have a key twice, and a number is
- * text of any size and precision. */
+ * What is accepted is what cf_json_parse_foreign (json.h) accepts: RFC 8259 with an object or array
+ * at the root. Invalid UTF-8, half a surrogate pair, a byte order mark and "\u0000" in keys are
+ * refused; "\u0000" in other strings isn't. It differs in three things: a NUL byte behind a number
+ * or literal is refused; an object may have a key twice, since its keys aren't remembered; a number
+ * is text, of any size and precision. */
 #ifndef CF_BASE_JSON_STREAM_H
 #define CF_BASE_JSON_STREAM_H
 

@@ -26,7 +26,8 @@ void sync_tally_init(struct sync_tally *tally);
  * "/" in their path may be documents. Entries other than blobs don't matter. */
 void sync_tally_add(struct sync_tally *tally, const struct sync_tree_entry *entry, bool of_root);
 
-/* Adds what other has, and clears it. */
+/* Adds what other has, and clears it. Of more than SYNC_FILE_TYPES_MAX extensions, those that came
+ * first are counted: for equal trees to give equal counts, merge in the tree's order. */
 void sync_tally_merge(struct sync_tally *tally, struct sync_tally *other);
 
 /* As after init. */

@@ -48,11 +48,12 @@ struct sync_tree_reader {
     sync_tree_callback *callback;
     void *context;
     struct cf_json_stream stream;
-    size_t number;            /* of the entry that is read, from 0 */
-    unsigned char seen;       /* the answer's fields that came, a bit each */
-    unsigned char field;      /* the answer's or entry's field whose value comes next */
-    unsigned char came, fits; /* the entry's fields that came; that are what they must be */
-    bool in_entry, truncated, known_type;
+    size_t number;             /* of the entry that is read, from 0 */
+    unsigned char seen;        /* the answer's fields that came, a bit each */
+    unsigned char field;       /* the answer's field whose value is read */
+    unsigned char entry_field; /* the entry's */
+    unsigned char came, fits;  /* the entry's fields that came; that are what they must be */
+    bool known_type, truncated;
     char sha[CF_OID_HEX];
     struct cf_buf path;
     struct sync_tree_entry entry;
