@@ -6,10 +6,10 @@
 #ifndef CF_STORE_S3_CALL_H
 #define CF_STORE_S3_CALL_H
 
+#include "common/aws/credentials.h"
+#include "common/aws/sigv4.h"
 #include "common/net/http.h"
-#include "common/store/credentials.h"
 #include "common/store/s3_config.h"
-#include "common/store/sigv4.h"
 
 struct cf_s3 {
     struct cf_s3_config config;

@@ -1,9 +1,9 @@
 /* What GitHub's answers to an app mean. */
 #include <string.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/base/json.h"
-#include "common/store/credentials_provider.h"
 #include "jobs/sync/app.h"
 #include "jobs/sync/github.h"
 

@@ -4,9 +4,9 @@
 
 #include <time.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/base/json.h"
-#include "common/store/credentials_provider.h"
 
 static bool equal(const char *a, const char *b)
 {

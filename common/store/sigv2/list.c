@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/sigv4.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/store/s3_xml.h"
 #include "common/store/sigv2/sigv2.h"
-#include "common/store/sigv4.h"
 
 enum { SECONDS = 900 }; /* how long a signed URL is good for */
 

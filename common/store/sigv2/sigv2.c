@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
-#include "common/store/credentials_provider.h"
 #include "common/store/sigv2/sigv2.h"
 
 static bool is_one(const char *name)

@@ -19,8 +19,8 @@
 
 #include <libs3.h>
 
+#include "common/aws/credentials.h"
 #include "common/net/http.h"
-#include "common/store/credentials.h"
 #include "common/store/s3_config.h"
 #include "common/store/store.h"
 

@@ -1,10 +1,10 @@
 /* Private to the credentials chain: one provider a file, and what two of them share. */
-#ifndef CF_STORE_CREDENTIALS_PROVIDER_H
-#define CF_STORE_CREDENTIALS_PROVIDER_H
+#ifndef CF_AWS_CREDENTIALS_PROVIDER_H
+#define CF_AWS_CREDENTIALS_PROVIDER_H
 
+#include "common/aws/credentials.h"
 #include "common/base/buf.h"
 #include "common/net/http.h"
-#include "common/store/credentials.h"
 
 struct cf_credentials_provider {
     const char *name;

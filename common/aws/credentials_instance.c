@@ -5,9 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/net/policy.h"
-#include "common/store/credentials_provider.h"
 
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 

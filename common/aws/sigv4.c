@@ -1,4 +1,4 @@
-#include "common/store/sigv4.h"
+#include "common/aws/sigv4.h"
 
 #include <nettle/base16.h>
 #include <stdio.h>

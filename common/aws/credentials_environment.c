@@ -1,8 +1,8 @@
 /* The environment's own credentials: they stay what they are for the life of the process. */
 #include <stdlib.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
-#include "common/store/credentials_provider.h"
 
 const char *cf_credentials_variable(const char *name)
 {

@@ -1,12 +1,12 @@
-#include "common/store/credentials.h"
+#include "common/aws/credentials.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/store/credentials_provider.h"
 
 static const int64_t REFRESH_BEFORE_MS = 300000;
 static const int64_t REFRESH_AGAIN_MS = 10000; /* after a refresh that failed */

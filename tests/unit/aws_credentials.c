@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
-#include "common/store/credentials_provider.h"
 #include "tests/unit/net_server.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -410,9 +410,9 @@ START_TEST(times_are_read_strictly)
 }
 END_TEST
 
-Suite *s3_credentials_suite(void)
+Suite *aws_credentials_suite(void)
 {
-    Suite *suite = suite_create("s3_credentials");
+    Suite *suite = suite_create("aws_credentials");
     TCase *tc = tcase_create("chain");
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, the_environment_comes_first);

@@ -4,8 +4,8 @@
  * Everything here works on text that is already canonical: the path percent-encoded as it goes over
  * the wire, the query sorted and encoded, header names in lower case and sorted, values trimmed.
  * cf_sigv4_encode and cf_sigv4_query make such text. */
-#ifndef CF_STORE_SIGV4_H
-#define CF_STORE_SIGV4_H
+#ifndef CF_AWS_SIGV4_H
+#define CF_AWS_SIGV4_H
 
 #include <nettle/hmac.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* The signer against the examples of Amazon's documentation, and against signatures that botocore
  * made of requests as the driver sends them. */
-#include "common/store/sigv4.h"
+#include "common/aws/sigv4.h"
 
 #include <check.h>
 #include <string.h>
@@ -207,9 +207,9 @@ START_TEST(dates_are_utc)
 }
 END_TEST
 
-Suite *s3_sigv4_suite(void)
+Suite *aws_sigv4_suite(void)
 {
-    Suite *suite = suite_create("s3_sigv4");
+    Suite *suite = suite_create("aws_sigv4");
     TCase *tc = tcase_create("signer");
     tcase_add_loop_test(tc, signs_as_documented, 0, (int)COUNT(vectors));
     tcase_add_test(tc, a_kept_key_is_given_up_with_its_day_and_its_secret);

@@ -7,8 +7,8 @@
  * The first one that is configured is the only one asked: when a container's service fails, the
  * machine's own role must not be used in its place. Profiles in ~/.aws are not read: jobs run in
  * containers, and a person's shell can export what the profile holds. */
-#ifndef CF_STORE_CREDENTIALS_H
-#define CF_STORE_CREDENTIALS_H
+#ifndef CF_AWS_CREDENTIALS_H
+#define CF_AWS_CREDENTIALS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/base/json.h"
-#include "common/store/credentials_provider.h"
 
 enum { MOST_ANSWER = 65536 };
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/credentials_provider.h"
 #include "common/base/alloc.h"
 #include "common/net/policy.h"
-#include "common/store/credentials_provider.h"
 
 #define RELATIVE "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 #define FULL "AWS_CONTAINER_CREDENTIALS_FULL_URI"
