@@ -2,11 +2,12 @@
 #ifndef CF_STORE_S3_CONFIG_H
 #define CF_STORE_S3_CONFIG_H
 
+#include "common/aws/endpoint.h"
 #include "common/base/error.h"
 
 struct cf_s3_config {
     char bucket[64];
-    char region[64];
+    char region[CF_AWS_REGION];
     char *prefix; /* "" or "some/prefix/": stands before every key */
     char *origin; /* "https://host[:port]" */
     char *host;   /* "host[:port]", as the Host header has it */
