@@ -155,7 +155,7 @@ int cf_credentials_http(const struct cf_credentials_request *request, struct cf_
                                    .max_answer = MOST_ANSWER};
     struct cf_http *engine = cf_http_new(&options);
     cf_http_add(engine, &http);
-    cf_http_wait(engine);
+    cf_http_wait_alone(engine); /* two tasks mustn't fetch the same credentials */
     cf_http_free(engine);
     int rc = http.rc;
     *status = http.status;

@@ -15,9 +15,7 @@
 static struct {
     enum cf_log_format format;
     enum cf_level level;
-    char job[32];
-    char run[48];
-    char tenant[64];
+    struct cf_log_scope scope;
 } state = {.level = CF_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -45,9 +43,19 @@ static void copy(char *out, size_t size, const char *text)
 
 void cf_log_context(const char *job, const char *run, const char *tenant)
 {
-    copy(state.job, sizeof(state.job), job);
-    copy(state.run, sizeof(state.run), run);
-    copy(state.tenant, sizeof(state.tenant), tenant);
+    copy(state.scope.job, sizeof(state.scope.job), job);
+    copy(state.scope.run, sizeof(state.scope.run), run);
+    copy(state.scope.tenant, sizeof(state.scope.tenant), tenant);
+}
+
+void cf_log_scope_save(struct cf_log_scope *out)
+{
+    *out = state.scope;
+}
+
+void cf_log_scope_set(const struct cf_log_scope *scope)
+{
+    state.scope = *scope;
 }
 
 /* One write for the whole line, so that lines of several processes don't mix. */
@@ -84,14 +92,14 @@ static json_t *new_object(const char *level)
     if (level) {
         (void)json_object_set_new(object, "level", json_string(level));
     }
-    if (state.job[0]) {
-        (void)json_object_set_new(object, "job", json_string(state.job));
+    if (state.scope.job[0]) {
+        (void)json_object_set_new(object, "job", json_string(state.scope.job));
     }
-    if (state.run[0]) {
-        (void)json_object_set_new(object, "run", json_string(state.run));
+    if (state.scope.run[0]) {
+        (void)json_object_set_new(object, "run", json_string(state.scope.run));
     }
-    if (state.tenant[0]) {
-        (void)json_object_set_new(object, "tenant", json_string(state.tenant));
+    if (state.scope.tenant[0]) {
+        (void)json_object_set_new(object, "tenant", json_string(state.scope.tenant));
     }
     return object;
 }
@@ -115,11 +123,11 @@ static void write_text(const char *level, const char *event, const struct cf_fie
         cf_buf_puts(&line, "\r\033[K"); /* over a progress bar that may stand there */
     }
     cf_buf_printf(&line, "%-5s ", level);
-    if (state.job[0]) {
-        cf_buf_printf(&line, "%s ", state.job);
+    if (state.scope.job[0]) {
+        cf_buf_printf(&line, "%s ", state.scope.job);
     }
-    if (state.tenant[0]) {
-        cf_buf_printf(&line, "[%s] ", state.tenant);
+    if (state.scope.tenant[0]) {
+        cf_buf_printf(&line, "[%s] ", state.scope.tenant);
     }
     cf_buf_puts(&line, event);
     for (; fields->name; fields++) {
@@ -189,7 +197,7 @@ void cf_log_metric(const char *name, const char *unit, double value)
     }
     json_t *object = new_object(NULL);
     json_t *dimensions = json_pack("[[s]]", "job");
-    if (state.tenant[0]) {
+    if (state.scope.tenant[0]) {
         (void)json_array_append_new(dimensions, json_pack("[s,s]", "job", "tenant"));
     }
     json_t *metric = json_pack("{s:s,s:o,s:[{s:s,s:s}]}", "Namespace", "CloudFolio", "Dimensions",

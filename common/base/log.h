@@ -62,6 +62,15 @@ int cf_log_is_terminal(void);
 /* The context of all following lines. NULL clears one. The strings are copied. */
 void cf_log_context(const char *job, const char *run, const char *tenant);
 
+/* The context as a value, for whoever works on several things by turns. */
+struct cf_log_scope {
+    char job[32];
+    char run[48];
+    char tenant[64];
+};
+void cf_log_scope_save(struct cf_log_scope *out);
+void cf_log_scope_set(const struct cf_log_scope *scope);
+
 /* One line in CloudWatch's Embedded Metric Format, in JSON mode only and whatever the level: a
  * metric named name with the given unit ("Seconds", "Count", "Bytes"), under the namespace
  * CloudFolio, with the dimensions job and tenant. */

@@ -8,6 +8,8 @@
 #include "common/base/build.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/progress.h"
+#include "common/base/task.h"
 #include "common/contract/root.h"
 #include "common/job/tenants.h"
 
@@ -18,7 +20,10 @@ struct arguments {
     bool dry_run;
     bool help;
     bool version;
+    uint64_t parallel;
 };
+
+enum { MOST_PARALLEL = 64 };
 
 int cf_job_configure_log(struct cf_error *err)
 {
@@ -102,14 +107,16 @@ static struct cf_option *option_table(const struct cf_job *job, struct arguments
          CF_OPTION_FLAG, &a->dry_run, 0, 0},
         {"help", NULL, NULL, "print this", CF_OPTION_FLAG, &a->help, 0, 0},
         {"version", NULL, NULL, "print the build", CF_OPTION_FLAG, &a->version, 0, 0},
+        {"parallel", "CLOUDFOLIO_PARALLEL", "N", "so many tenants at once, from 1 to 64",
+         CF_OPTION_UINT, &a->parallel, 1, MOST_PARALLEL},
     };
-    size_t n = sizeof(common) / sizeof(common[0]);
+    size_t n = sizeof(common) / sizeof(common[0]) - !job->parallel; /* the last one is optional */
     size_t own = 0;
     while (job->options && job->options[own].name) {
         own++;
     }
     struct cf_option *table = cf_calloc(n + own + 1, sizeof(*table));
-    memcpy(table, common, sizeof(common));
+    memcpy(table, common, n * sizeof(*table));
     if (own) {
         memcpy(table + n, job->options, own * sizeof(*table));
     }
@@ -126,7 +133,7 @@ static void finish_record(struct cf_run *run, int rc, const struct cf_error *err
         r->error = *err;
         cf_run_outcome(run, rc == CF_EINTERRUPTED ? "interrupted" : "failed");
     }
-    r->cpu_seconds = cf_clock_cpu_seconds() - run->cpu_before;
+    r->cpu_seconds = cf_task_cpu_seconds() - run->cpu_before;
     r->peak_memory_bytes = cf_clock_peak_memory_bytes();
     if (!run->dry_run && cf_run_record_put(run->store, r, &put_error)) {
         cf_log_error(CF_WARN, "run_record_lost", &put_error);
@@ -148,7 +155,7 @@ static void start_record(const struct cf_job *job, struct cf_run *run)
     (void)snprintf(r->tenant, sizeof(r->tenant), "%s", run->tenant);
     (void)snprintf(r->build, sizeof(r->build), "%s", cf_build());
     r->started_ms = cf_clock_now_ms();
-    run->cpu_before = cf_clock_cpu_seconds();
+    run->cpu_before = cf_task_cpu_seconds();
     run->producer = (struct cf_producer){.job = r->job, .build = r->build, .run = r->run};
     cf_log_context(job->name, r->run, run->tenant);
 }
@@ -215,37 +222,71 @@ static int run_tenant(const struct cf_job *job, const struct arguments *a, struc
     return cf_exit_status(rc);
 }
 
+/* The tenants of one process. */
+struct batch {
+    const struct cf_job *job;
+    const struct arguments *arguments;
+    struct cf_store *store;
+    const volatile int *stop;
+    int status; /* the worst so far */
+    size_t done;
+    size_t left_out; /* since the stop was asked for */
+};
+
+static void run_one(void *context, size_t index)
+{
+    struct batch *batch = context;
+    const struct cf_string_list *tenants = &batch->arguments->selection.tenants;
+    if (*batch->stop && index) {
+        batch->left_out++;
+        return;
+    }
+    int status =
+        run_tenant(batch->job, batch->arguments, batch->store, tenants->items[index], batch->stop);
+    batch->status = cf_exit_worst(batch->status, status);
+    if (tenants->count > 1) {
+        cf_progress("tenants", ++batch->done, tenants->count);
+    }
+}
+
+static int run_tenants(struct batch *batch, struct cf_error *err)
+{
+    const struct cf_task_set set = {.count = batch->arguments->selection.tenants.count,
+                                    .at_once = batch->arguments->parallel,
+                                    .run = run_one,
+                                    .context = batch};
+    cf_tasks_run(&set);
+    if (batch->left_out) {
+        return cf_error_set(err, CF_EINTERRUPTED,
+                            "a signal asked the job to stop; %zu tenants weren't begun",
+                            batch->left_out);
+    }
+    return 0;
+}
+
 static int run_all(const struct cf_job *job, struct arguments *a, struct cf_error *err)
 {
-    struct cf_store *store = NULL;
-    const volatile int *stop = cf_job_signals();
+    struct batch batch = {.job = job, .arguments = a, .stop = cf_job_signals()};
     int rc = cf_selection_check(&a->selection, job->event_datasets, err);
-    rc = rc ? rc : cf_job_open_store(a->store, &store, err);
-    rc = rc ? rc : cf_selection_resolve(&a->selection, store, err);
+    rc = rc ? rc : cf_job_open_store(a->store, &batch.store, err);
+    rc = rc ? rc : cf_selection_resolve(&a->selection, batch.store, err);
     bool started = !rc;
-    rc = rc || !job->start ? rc : job->start(stop, err);
-    int status = 0;
-    for (size_t i = 0; i < a->selection.tenants.count && !rc; i++) {
-        status =
-            cf_exit_worst(status, run_tenant(job, a, store, a->selection.tenants.items[i], stop));
-        if (*stop && i + 1 < a->selection.tenants.count) {
-            rc = cf_error_set(err, CF_EINTERRUPTED, "a signal asked the job to stop");
-        }
-    }
+    rc = rc || !job->start ? rc : job->start(batch.stop, err);
+    rc = rc ? rc : run_tenants(&batch, err);
     cf_log_context(job->name, NULL, NULL);
     if (started && job->finish) {
         job->finish();
     }
-    cf_store_free(store);
+    cf_store_free(batch.store);
     if (rc) {
         cf_log_error(CF_ERROR, "failed", err);
     }
-    return cf_exit_worst(status, cf_exit_status(rc));
+    return cf_exit_worst(batch.status, cf_exit_status(rc));
 }
 
 int cf_job_main(const struct cf_job *job, int argc, char **argv)
 {
-    struct arguments a = {0};
+    struct arguments a = {.parallel = job->parallel};
     struct cf_error err = {0};
     int first = 0;
     struct cf_option *options = option_table(job, &a);

@@ -25,7 +25,7 @@ struct cf_run {
     bool dry_run;                /* --dry-run: say what would be done, commit nothing */
     const char *event_dataset;   /* of --event KEY; NULL otherwise */
     uint64_t event_version;
-    double cpu_before;        /* what the process had used before this run */
+    double cpu_before;        /* what the task or process had used before this run */
     const volatile int *stop; /* not 0 once SIGTERM or SIGINT came: end at the next safe point */
 };
 
@@ -35,6 +35,9 @@ struct cf_job {
     const char *const *event_datasets; /* whose markers may start it; NULL-terminated */
     const struct cf_option *options;   /* its own, or NULL */
     const char *notes;                 /* more text for --help, or NULL */
+    /* For a job that waits more than it works: so many tenants at once unless --parallel says
+     * otherwise, each as a task (common/base/task.h). 0: one after another. */
+    uint64_t parallel;
 
     /* Once, before the first tenant, and after the last; finish also after a start that failed, but
      * not when the job was refused before it. May be NULL. */

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/base/task.h"
 #include "common/net/policy.h"
 #include "common/net/slot.h"
 
@@ -58,10 +59,45 @@ struct cf_http *cf_http_new(const struct cf_http_options *options)
     return http;
 }
 
+/* The group of whoever calls. */
+static struct cf_http_group *find_group(const struct cf_http *http)
+{
+    const struct cf_task *owner = cf_task_current();
+    struct cf_http_group *group = http->groups;
+    while (group && group->owner != owner) {
+        group = group->next;
+    }
+    return group;
+}
+
+static void append_group(struct cf_http *http, struct cf_http_group *group)
+{
+    struct cf_http_group **end = &http->groups;
+    while (*end) {
+        end = &(*end)->next;
+    }
+    group->next = NULL;
+    *end = group;
+}
+
+static void remove_group(struct cf_http *http, const struct cf_http_group *group)
+{
+    struct cf_http_group **link = &http->groups;
+    while (*link != group) {
+        link = &(*link)->next;
+    }
+    *link = group->next;
+}
+
 void cf_http_free(struct cf_http *http)
 {
     if (!http) {
         return;
+    }
+    while (http->groups) {
+        struct cf_http_group *group = http->groups;
+        http->groups = group->next;
+        free(group);
     }
     for (size_t i = 0; i < http->options.max_in_flight; i++) {
         curl_easy_cleanup(http->slots[i].easy);
@@ -80,23 +116,44 @@ void cf_http_add(struct cf_http *http, struct cf_http_request *request)
     request->rc = 0;
     request->status = 0;
     request->attempts = 0;
-    request->engine = NULL;
-    if (http->last) {
-        http->last->engine = request;
-    } else {
-        http->first = request;
+    request->bytes_sent = 0;
+    request->bytes_received = 0;
+    request->engine.next = NULL;
+    struct cf_http_group *group = find_group(http);
+    if (!group) {
+        group = cf_calloc(1, sizeof(*group));
+        group->owner = cf_task_current();
+        append_group(http, group);
     }
-    http->last = request;
+    request->engine.group = group;
+    if (group->last) {
+        group->last->engine.next = request;
+    } else {
+        group->first = request;
+    }
+    group->last = request;
+    group->outstanding++;
+    http->queued++;
 }
 
+/* The first of the group whose turn it is; that group is the last to be asked again. */
 static struct cf_http_request *next_queued(struct cf_http *http)
 {
-    struct cf_http_request *request = http->first;
-    http->first = request->engine;
-    if (!http->first) {
-        http->last = NULL;
+    struct cf_http_group *group = http->groups;
+    while (!group->first) {
+        group = group->next;
     }
-    request->engine = NULL;
+    struct cf_http_request *request = group->first;
+    group->first = request->engine.next;
+    if (!group->first) {
+        group->last = NULL;
+    }
+    request->engine.next = NULL;
+    http->queued--;
+    if (http->groups->next) {
+        remove_group(http, group);
+        append_group(http, group);
+    }
     return request;
 }
 
@@ -109,8 +166,11 @@ static void fail(struct cf_http_request *request, int code, const char *text)
 
 static void end_request(struct cf_http_request *request)
 {
+    request->engine.group->outstanding--;
     if (request->done) {
+        cf_task_lend(request->engine.group->owner);
         request->done(request); /* may free it */
+        cf_task_unlend();
     }
 }
 
@@ -144,7 +204,9 @@ static int check_request(struct cf_http_request *request)
 static void start_attempt(struct cf_http_slot *slot, int64_t now)
 {
     struct cf_http_request *request = slot->request;
+    cf_task_lend(request->engine.group->owner);
     request->rc = cf_http_slot_prepare(slot, now);
+    cf_task_unlend();
     if (request->rc) {
         finish(slot);
         return;
@@ -161,7 +223,7 @@ static void start_attempt(struct cf_http_slot *slot, int64_t now)
 
 static void start_queued(struct cf_http *http)
 {
-    while (http->first && http->busy < http->options.max_in_flight) {
+    while (http->queued && http->busy < http->options.max_in_flight) {
         struct cf_http_request *request = next_queued(http);
         if (check_request(request)) {
             end_request(request);
@@ -194,7 +256,7 @@ static void start_due(struct cf_http *http)
 /* How long nothing needs to be done but on the network's side: at most limit. */
 static int64_t idle_ms(const struct cf_http *http, int64_t limit)
 {
-    if (!http->busy || (http->first && http->busy < http->options.max_in_flight)) {
+    if (!http->busy || (http->queued && http->busy < http->options.max_in_flight)) {
         return 0;
     }
     int64_t now = cf_clock_monotonic_ms();
@@ -215,11 +277,8 @@ static bool plan_retry(struct cf_http_slot *slot, CURLcode code)
     if (request->attempts >= http->options.max_attempts) {
         return false;
     }
-    curl_off_t asked_s = 0;
-    (void)curl_easy_getinfo(slot->easy, CURLINFO_RETRY_AFTER, &asked_s);
-    int64_t asked_ms = asked_s > INT32_MAX ? INT64_MAX / 2 : (int64_t)asked_s * 1000;
-    int64_t wait =
-        cf_net_backoff_ms(request->attempts, http->options.backoff_ms, asked_ms, cf_random_u64());
+    int64_t wait = cf_net_backoff_ms(request->attempts, http->options.backoff_ms,
+                                     request->retry_after_ms, cf_random_u64());
     int64_t now = cf_clock_monotonic_ms();
     if (wait >= slot->deadline - now) {
         return false;
@@ -234,7 +293,12 @@ static bool plan_retry(struct cf_http_slot *slot, CURLcode code)
 static enum cf_http_verdict judge_answer(struct cf_http_slot *slot)
 {
     struct cf_http_request *request = slot->request;
-    enum cf_http_verdict verdict = request->judge ? request->judge(request) : CF_HTTP_DEFAULT;
+    enum cf_http_verdict verdict = CF_HTTP_DEFAULT;
+    if (request->judge) {
+        cf_task_lend(request->engine.group->owner);
+        verdict = request->judge(request);
+        cf_task_unlend();
+    }
     if (verdict == CF_HTTP_DEFAULT) {
         verdict = cf_net_status_is_transient(request->status) ? CF_HTTP_RETRY : CF_HTTP_ACCEPT;
     }
@@ -253,8 +317,11 @@ static void settle(struct cf_http_slot *slot, CURLcode code)
     struct cf_http_request *request = slot->request;
     slot->running = false;
     (void)curl_multi_remove_handle(slot->http->multi, slot->easy);
-    cf_http_slot_count(slot, &slot->http->totals);
+    cf_http_slot_count(slot);
     (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &request->status);
+    curl_off_t asked_s = 0;
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_RETRY_AFTER, &asked_s);
+    request->retry_after_ms = asked_s > INT32_MAX ? INT64_MAX / 2 : (int64_t)asked_s * 1000;
     request->rc = 0;
     request->error = (struct cf_error){0};
     enum cf_http_verdict verdict;
@@ -296,12 +363,12 @@ static void interrupt_all(struct cf_http *http)
         }
         if (slot->running) {
             (void)curl_multi_remove_handle(http->multi, slot->easy);
-            cf_http_slot_count(slot, &http->totals);
+            cf_http_slot_count(slot);
         }
         fail(slot->request, CF_EINTERRUPTED, text);
         finish(slot);
     }
-    while (http->first) {
+    while (http->queued) {
         struct cf_http_request *request = next_queued(http);
         fail(request, CF_EINTERRUPTED, text);
         end_request(request);
@@ -320,53 +387,73 @@ static bool must_stop(struct cf_http *http)
     return now - http->stop_seen >= http->options.grace_ms;
 }
 
+/* Goes on with everything that can go on, and waits at most so long for the network. */
+static void turn(struct cf_http *http, int64_t limit_ms)
+{
+    if (must_stop(http)) {
+        interrupt_all(http);
+        return;
+    }
+    start_queued(http);
+    start_due(http);
+    cf_net_sockets_turn(http->sockets, idle_ms(http, limit_ms));
+    settle_ended(http);
+}
+
+/* A signal that comes between the look at the flag and the wait must not be waited out. */
+static int64_t longest_wait(const struct cf_http *http)
+{
+    return http->options.stop ? 250 : 10000;
+}
+
+static int64_t source_timeout(void *context, int64_t limit_ms)
+{
+    struct cf_http *http = context;
+    int64_t longest = longest_wait(http);
+    int64_t limit = idle_ms(http, limit_ms < longest ? limit_ms : longest);
+    return must_stop(http) ? 0 : cf_net_sockets_due(http->sockets, limit);
+}
+
+static void source_turn(void *context)
+{
+    turn(context, 0);
+}
+
+static bool has_ended(void *context)
+{
+    const struct cf_http_group *group = context;
+    return !group->outstanding;
+}
+
+static void wait_for_group(struct cf_http *http, bool let_others_run)
+{
+    struct cf_http_group *group = find_group(http);
+    if (!group) {
+        return;
+    }
+    const struct cf_task_source source = {.fd = cf_net_sockets_fd(http->sockets),
+                                          .timeout_ms = source_timeout,
+                                          .turn = source_turn,
+                                          .context = http};
+    while (group->outstanding) {
+        if (let_others_run && cf_task_may_wait()) {
+            cf_task_wait(&source, has_ended, group);
+        } else {
+            turn(http, longest_wait(http));
+        }
+    }
+    remove_group(http, group);
+    free(group);
+}
+
 void cf_http_wait(struct cf_http *http)
 {
-    while (http->busy || http->first) {
-        if (must_stop(http)) {
-            interrupt_all(http);
-            continue;
-        }
-        start_queued(http);
-        start_due(http);
-        /* A signal that comes between the look at the flag and the wait must not be waited out. */
-        cf_net_sockets_turn(http->sockets, idle_ms(http, http->options.stop ? 250 : 10000));
-        settle_ended(http);
-    }
+    wait_for_group(http, true);
 }
 
-bool cf_http_header(const struct cf_http_request *request, const char *name, char *out, size_t size)
+void cf_http_wait_alone(struct cf_http *http)
 {
-    size_t length = strlen(name);
-    const char *line = cf_buf_str(&request->response_headers);
-    while (*line) {
-        size_t line_length = strcspn(line, "\r\n");
-        if (line_length > length && line[length] == ':' && !strncasecmp(line, name, length)) {
-            const char *value = line + length + 1;
-            const char *end = line + line_length;
-            while (value < end && (*value == ' ' || *value == '\t')) {
-                value++;
-            }
-            while (end > value && (end[-1] == ' ' || end[-1] == '\t')) {
-                end--;
-            }
-            if ((size_t)(end - value) >= size) {
-                return false;
-            }
-            memcpy(out, value, (size_t)(end - value));
-            out[end - value] = '\0';
-            return true;
-        }
-        line += line_length;
-        line += strspn(line, "\r\n");
-    }
-    return false;
-}
-
-void cf_http_request_release(struct cf_http_request *request)
-{
-    cf_buf_release(&request->answer);
-    cf_buf_release(&request->response_headers);
+    wait_for_group(http, false);
 }
 
 struct cf_http_totals cf_http_totals(const struct cf_http *http)

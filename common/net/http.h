@@ -105,23 +105,39 @@ struct cf_http_request {
     struct cf_buf answer;
     struct cf_buf
         response_headers; /* the final answer's, "Name: value\r\n" lines, at most 64 KiB */
+    int64_t
+        retry_after_ms; /* what the last answer's Retry-After asks for, in whatever form; 0: none */
     unsigned attempts;
-    void *engine; /* the engine's own */
+    uint64_t bytes_sent; /* by all attempts, as in struct cf_http_totals */
+    uint64_t bytes_received;
+    struct {
+        struct cf_http_request *next;
+        struct cf_http_group *group;
+    } engine; /* the engine's own */
 };
 
 struct cf_http *cf_http_new(const struct cf_http_options *options); /* NULL: all defaults */
 void cf_http_free(struct cf_http *http); /* no request may be queued; NULL is fine */
 
-/* Queues a request, which must stay where it is until it is done. Requests start in this order. */
+/* Queues a request, which must stay where it is until it is done. The requests of one task
+ * (common/base/task.h) start in this order; those of several tasks take turns. */
 void cf_http_add(struct cf_http *http, struct cf_http_request *request);
 
-/* Runs until every queued request, and every one that a done function adds, has ended. Not to be
- * called from judge, done, source or sink. */
+/* Returns when every request that this task queued, and every one that their done functions added,
+ * has ended. Whoever isn't a task is one as well, here. Must follow every add, and not be called
+ * from judge, done, source or sink. The callbacks of a task's requests may be called while another
+ * task waits. */
 void cf_http_wait(struct cf_http *http);
+
+/* The same, but no other task runs meanwhile: for what must not be begun twice. */
+void cf_http_wait_alone(struct cf_http *http);
 
 /* The value of an answer's header, copied; false when it isn't there or doesn't fit. */
 bool cf_http_header(const struct cf_http_request *request, const char *name, char *out,
                     size_t size);
+
+/* The time that an answer's Date header gives, in milliseconds since 1970; 0 without one. */
+int64_t cf_http_date_ms(const struct cf_http_request *request);
 
 void cf_http_request_release(struct cf_http_request *request); /* frees the results */
 

@@ -293,8 +293,9 @@ int cf_http_slot_error(struct cf_http_slot *slot, CURLcode code)
                        curl_easy_strerror(code), detail ? ": " : "", detail ? detail : "");
 }
 
-void cf_http_slot_count(struct cf_http_slot *slot, struct cf_http_totals *totals)
+void cf_http_slot_count(struct cf_http_slot *slot)
 {
+    struct cf_http_totals *totals = &slot->http->totals;
     long head_out = 0;
     long head_in = 0;
     curl_off_t body_out = 0;
@@ -304,6 +305,10 @@ void cf_http_slot_count(struct cf_http_slot *slot, struct cf_http_totals *totals
     (void)curl_easy_getinfo(slot->easy, CURLINFO_SIZE_UPLOAD_T, &body_out);
     (void)curl_easy_getinfo(slot->easy, CURLINFO_SIZE_DOWNLOAD_T, &body_in);
     totals->requests++;
-    totals->bytes_sent += (uint64_t)head_out + (uint64_t)body_out;
-    totals->bytes_received += (uint64_t)head_in + (uint64_t)body_in;
+    uint64_t sent = (uint64_t)head_out + (uint64_t)body_out;
+    uint64_t received = (uint64_t)head_in + (uint64_t)body_in;
+    totals->bytes_sent += sent;
+    totals->bytes_received += received;
+    slot->request->bytes_sent += sent;
+    slot->request->bytes_received += received;
 }

@@ -24,15 +24,24 @@ struct cf_http_slot {
     char detail[CURL_ERROR_SIZE];
 };
 
+/* What one task has queued and hasn't seen the end of; the groups take turns. */
+struct cf_http_group {
+    struct cf_task *owner;                /* NULL: whoever isn't a task */
+    struct cf_http_request *first, *last; /* queued; linked by engine.next */
+    size_t outstanding;                   /* queued or in flight */
+    struct cf_http_group *next;
+};
+
 struct cf_http {
     struct cf_http_options options;
     char *user_agent;
     char *ca_file; /* NULL: libcurl's default */
     CURLM *multi;
     struct cf_net_sockets *sockets;
-    struct cf_http_slot *slots;           /* max_in_flight */
-    size_t busy;                          /* slots with a request */
-    struct cf_http_request *first, *last; /* queued; linked by their engine field */
+    struct cf_http_slot *slots;   /* max_in_flight */
+    size_t busy;                  /* slots with a request */
+    struct cf_http_group *groups; /* the one whose turn it is first */
+    size_t queued;                /* requests, in all groups */
     struct cf_http_totals totals;
     int64_t stop_seen; /* when *stop was first found set, in monotonic ms; 0: it isn't */
 };
@@ -48,6 +57,7 @@ int cf_http_slot_prepare(struct cf_http_slot *slot, int64_t now);
 /* Describes the end of a transfer that gave no answer. Returns the code. */
 int cf_http_slot_error(struct cf_http_slot *slot, CURLcode code);
 
-void cf_http_slot_count(struct cf_http_slot *slot, struct cf_http_totals *totals);
+/* Adds what the attempt took to the request and to the engine's totals. */
+void cf_http_slot_count(struct cf_http_slot *slot);
 
 #endif

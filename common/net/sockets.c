@@ -139,6 +139,21 @@ static void handle(struct cf_net_sockets *sockets, const struct epoll_event *eve
     }
 }
 
+int cf_net_sockets_fd(const struct cf_net_sockets *sockets)
+{
+    return sockets->epoll;
+}
+
+int64_t cf_net_sockets_due(const struct cf_net_sockets *sockets, int64_t limit_ms)
+{
+    if (sockets->due < 0) {
+        return limit_ms;
+    }
+    int64_t left = sockets->due - cf_clock_monotonic_ms();
+    left = left > 0 ? left : 0;
+    return left < limit_ms ? left : limit_ms;
+}
+
 void cf_net_sockets_turn(struct cf_net_sockets *sockets, int64_t limit_ms)
 {
     struct epoll_event events[BATCH];

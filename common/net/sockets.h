@@ -19,6 +19,12 @@ void cf_net_sockets_free(struct cf_net_sockets *sockets);
 /* Tells each connection's beginning to us: to be called once for each easy handle. */
 void cf_net_sockets_attach(struct cf_net_sockets *sockets, CURL *easy);
 
+/* The descriptor that is readable when there is something for a turn to do. */
+int cf_net_sockets_fd(const struct cf_net_sockets *sockets);
+
+/* How long, at most limit_ms, until a turn has something to do anyway. */
+int64_t cf_net_sockets_due(const struct cf_net_sockets *sockets, int64_t limit_ms);
+
 /* Lets libcurl do what is due, or else waits for at most so long until there is something, and has
  * it done. Returns early on a signal. */
 void cf_net_sockets_turn(struct cf_net_sockets *sockets, int64_t limit_ms);

@@ -271,6 +271,21 @@ static int read_repository(const json_t *object, struct cf_repository *r, struct
     return rc ? rc : check_state(r, err);
 }
 
+static int read_batch(const json_t *root, struct cf_repos *out, struct cf_error *err)
+{
+    json_t *batch = NULL;
+    if (!json_object_get(root, "batch")) {
+        return 0;
+    }
+    int rc = cf_json_get_object(root, "batch", &batch, err);
+    rc = rc ? rc : cf_json_get_u64(batch, "listing", &out->batch.listing, err);
+    rc = rc ? rc : cf_json_get_u64(batch, "files", &out->batch.files, err);
+    if (!rc && (!out->batch.listing || !out->batch.files)) {
+        rc = cf_error_set(err, CF_EDATA, "the field \"batch\" must hold numbers above 0");
+    }
+    return rc;
+}
+
 int cf_repos_read(const json_t *root, struct cf_repos *out, struct cf_error *err)
 {
     const char *document;
@@ -282,6 +297,7 @@ int cf_repos_read(const json_t *root, struct cf_repos *out, struct cf_error *err
     }
     rc = rc ? rc : cf_field_read_text(root, "login", false, &out->login, err);
     rc = rc ? rc : cf_field_read_text(root, "kind", false, &out->kind, err);
+    rc = rc ? rc : read_batch(root, out, err);
     rc = rc ? rc : cf_json_get_array(root, "repositories", &array, err);
     out->items = cf_calloc(json_array_size(array), sizeof(*out->items));
     for (size_t i = 0; i < json_array_size(array) && !rc; i++) {
@@ -368,6 +384,12 @@ json_t *cf_repos_write(struct cf_repos *repos)
     (void)json_object_set_new(root, "login", cf_json_string_or_null(repos->login));
     (void)json_object_set_new(root, "kind", cf_json_string_or_null(repos->kind));
     (void)json_object_set_new(root, "repositories", array);
+    if (repos->batch.listing && repos->batch.files) {
+        (void)json_object_set_new(root, "batch",
+                                  json_pack("{s:I,s:I}", "listing",
+                                            (json_int_t)repos->batch.listing, "files",
+                                            (json_int_t)repos->batch.files));
+    }
     return root;
 }
 

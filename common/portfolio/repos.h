@@ -12,7 +12,7 @@
  *                      "license": null | {"key", "name", "spdx_id", "url", "node_id"},
  *                      "topics": ["a", …], "owner": {"login", "url"}},
  *         "languages": {"C": 1234, …}, "content": "<sha256 of its content blob>" | null}],
- *      "blobs": […]}
+ *      "batch": {"listing": 25, "files": 10}, "blobs": […]}
  *
  * Names and forms in metadata are those of GitHub's REST API: url is the API's address, html_url
  * the page's; size is in KiB; times are ISO 8601; description, homepage, language, pushed_at and a
@@ -24,6 +24,9 @@
  *     kept     what is newer couldn't be read, for the reason given: the whole entry is that of the
  *              last version that could
  *     failed   the same, and there is no such version: fingerprint and content are null
+ *
+ * batch is how many repositories GitHub could list and read in one query; without it, as many as
+ * sync asks for at most. It is for the next run of sync only.
  *
  * The fingerprint changes when the content or a lasting part of the metadata does: stars, forks,
  * size and times are recorded when a version is made, and never make one. */
@@ -106,6 +109,10 @@ struct cf_repos {
     char *kind;
     struct cf_repository *items;
     size_t count;
+    struct {
+        uint64_t listing;
+        uint64_t files;
+    } batch; /* both 0: not in the document */
 };
 
 /* Reads a root document. CF_EDATA names the repository and the field that is missing, of a wrong
