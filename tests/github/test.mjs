@@ -8,6 +8,7 @@ import { Client, start } from './checks/client.mjs';
 import { controlChecks } from './checks/control.mjs';
 import { faultChecks } from './checks/faults.mjs';
 import { graphqlChecks } from './checks/graphql.mjs';
+import { moveChecks } from './checks/moves.mjs';
 import { restChecks } from './checks/rest.mjs';
 import { tokenChecks } from './checks/tokens.mjs';
 import { buildWorld } from './world.mjs';
@@ -48,6 +49,7 @@ restChecks(world);
 tokenChecks(world);
 faultChecks(world);
 controlChecks(world);
+moveChecks(world);
 
 test('a listing takes well under 100 ms and a tree well under 20 ms; memory stays below 150 MB or so', async () => {
   const { client } = world;

@@ -26,13 +26,15 @@ const USERS = [
 ];
 
 function options(argv) {
-  const found = { out: null, copies: 0 };
+  const found = { out: null, copies: 0, tenants: 0 };
   for (let at = 0; at < argv.length; at += 1) {
     if (argv[at] === '--out') found.out = argv[at += 1];
     else if (argv[at] === '--copies') found.copies = Number(argv[at += 1]);
+    else if (argv[at] === '--tenants') found.tenants = Number(argv[at += 1]);
     else throw new Error(`unknown option ${argv[at]}`);
   }
-  if (!found.out || !Number.isInteger(found.copies) || found.copies < 0) throw new Error('usage: world.mjs --out DIR [--copies N]');
+  const count = (number) => Number.isInteger(number) && number >= 0;
+  if (!found.out || !count(found.copies) || !count(found.tenants)) throw new Error('usage: world.mjs --out DIR [--copies N] [--tenants N]');
   return found;
 }
 
@@ -107,8 +109,10 @@ async function inParallel(items, width, work) {
   }));
 }
 
+const plainUser = (login, name) => ({ login, type: 'User', name, company: null, location: null, bio: null, organizations: [] });
+
 /** Builds everything under `out` and gives the content of world.json. */
-export async function buildWorld(out, copies = 0) {
+export async function buildWorld(out, copies = 0, tenants = 0) {
   const marker = path.join(out, '.github-stand-in');
   if (!fs.existsSync(marker) && fs.existsSync(path.join(out, 'repos'))) throw new Error(`${out} holds "repos" that this program did not make`);
   fs.mkdirSync(out, { recursive: true });
@@ -145,7 +149,7 @@ export async function buildWorld(out, copies = 0) {
 
   const users = USERS.map((user) => ({ ...user }));
   if (copies > 0) {
-    users.push({ login: 'many', type: 'User', name: 'Many', company: null, location: null, bio: null, organizations: [] });
+    users.push(plainUser('many', 'Many'));
     const sources = planned.map((one, index) => [one, repos[index]]).filter(([one]) => one.owner === 'octocat' && !one.kind);
     for (let n = 0; n < copies; n += 1) {
       const [one, source] = sources[n % sources.length];
@@ -153,8 +157,17 @@ export async function buildWorld(out, copies = 0) {
       repos.push({ ...entryOf({ ...one, owner: 'many', name }, 100_000 + n, built.get(one.store)), tree: source.tree });
     }
   }
+  for (let n = 1; n <= tenants; n += 1) {
+    const login = `tenant-${String(n).padStart(4, '0')}`;
+    users.push({ ...plainUser(login, `Tenant ${n}`), id: 100_000 + n });
+    plan.TENANT_PACKAGES.forEach((name, at) => {
+      const index = planned.findIndex((one) => one.owner === 'octocat' && one.name === name && !one.kind);
+      const one = planned[index];
+      repos.push({ ...entryOf({ ...one, owner: login }, 2_000_000 + 3 * n + at, built.get(one.store)), tree: repos[index].tree });
+    });
+  }
   users.forEach((user, index) => {
-    user.id = 500 + index;
+    user.id ??= 500 + index;
     user.nodeId = nodeId(user.type === 'User' ? 'U' : 'O', user.id);
     user.createdAt = isoTime(EPOCH + hashNumber(`user ${user.login}`, 300) * DAY);
     user.updatedAt = isoTime(EPOCH + (1000 + hashNumber(`user ${user.login}`, 300)) * DAY);
@@ -167,9 +180,9 @@ export async function buildWorld(out, copies = 0) {
 
 if (process.argv[1] && import.meta.url === new URL(`file://${fs.realpathSync(process.argv[1])}`).href) {
   try {
-    const { out, copies } = options(process.argv.slice(2));
+    const { out, copies, tenants } = options(process.argv.slice(2));
     const start = Date.now();
-    const world = await buildWorld(path.resolve(out), copies);
+    const world = await buildWorld(path.resolve(out), copies, tenants);
     process.stdout.write(`${world.repos.length} repositories of ${world.users.length} owners in ${Date.now() - start} ms\n`);
   } catch (error) {
     process.stderr.write(`${error.message}\n`);

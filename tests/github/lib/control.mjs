@@ -48,6 +48,8 @@ export function controller(service) {
     'POST change': (body) => store.change(body),
     'POST metadata': (body) => store.metadata(body),
     'POST create': (body) => store.create(body),
+    'POST rename-user': (body) => store.renameUser(body),
+    'POST transfer': (body) => store.transfer(body),
     'POST rewind': (body) => store.reset(body),
     'POST app': (body) => service.apps.configure(body),
     'POST limits': (body) => { limits.configure(body); return {}; },

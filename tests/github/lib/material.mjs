@@ -17,6 +17,9 @@ export const DOCUMENTED = [
 export const ORG_PACKAGES = ['yaml', 'json5', 'validator', 'async', 'pako', 'ml-matrix', 'simple-statistics', 'geolib'];
 export const MONA_PACKAGES = ['marked', 'mustache', 'prismjs', 'fuse.js', 'tinycolor2'];
 export const ACME_PACKAGES = ['connect', 'cookie', 'debug'];
+/** What each of the `--tenants` owns: small ones of octocat's, the first one with documents. */
+export const TENANT_PACKAGES = ['chalk', 'lowdb', 'nanoid'];
+
 export const NO_DOCS_PACKAGES = ['ms', 'mri', 'mitt'];
 
 /**

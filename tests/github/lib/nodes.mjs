@@ -23,7 +23,7 @@ export function affiliated(store, owner, affiliations) {
   const found = new Set();
   if (affiliations.includes('OWNER')) for (const repo of store.repositoriesOf(owner.login)) found.add(repo);
   if (affiliations.includes('COLLABORATOR')) {
-    for (const repo of store.byId.values()) if (repo.collaborators.includes(owner.login) && !repo.deleted) found.add(repo);
+    for (const repo of store.collaborationsOf(owner.login)) found.add(repo);
   }
   if (affiliations.includes('ORGANIZATION_MEMBER')) {
     for (const organization of owner.organizations) for (const repo of store.repositoriesOf(organization)) found.add(repo);
@@ -149,7 +149,7 @@ export class Repository {
   get isFork() { return this.repo.isFork; }
   get isPrivate() { return this.repo.isPrivate; }
   get isTemplate() { return this.repo.isTemplate; }
-  get isDisabled() { return this.repo.isDisabled || this.repo.blocked; }
+  get isDisabled() { return Boolean(this.repo.isDisabled || this.repo.blocked); }
   get isEmpty() { return this.repo.heads.size === 0; }
   get isLocked() { return false; }
   get isMirror() { return false; }

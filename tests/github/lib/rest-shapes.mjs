@@ -61,7 +61,7 @@ export function repositoryShape(repo, store, base, viewer) {
     created_at: repo.createdAt, updated_at: repo.updatedAt, pushed_at: repo.pushedAt, git_url: `git://github.com/${full}.git`, ssh_url: `git@github.com:${full}.git`,
     clone_url: `${WEB}/${full}.git`, svn_url: `${WEB}/${full}`, homepage: repo.homepageUrl, size: repo.diskUsage, stargazers_count: repo.stargazerCount,
     watchers_count: repo.stargazerCount, language: repo.languages[0]?.[0] ?? null, has_issues: true, has_projects: true, has_downloads: true, has_wiki: true, has_pages: false,
-    has_discussions: false, forks_count: repo.forkCount, mirror_url: null, archived: repo.isArchived, disabled: repo.isDisabled || repo.blocked, open_issues_count: repo.openIssueCount,
+    has_discussions: false, forks_count: repo.forkCount, mirror_url: null, archived: repo.isArchived, disabled: Boolean(repo.isDisabled || repo.blocked), open_issues_count: repo.openIssueCount,
     license: licenseShape(repo.license, base), allow_forking: true, is_template: repo.isTemplate, web_commit_signoff_required: false, topics: repo.topics,
     visibility: repo.isPrivate ? 'private' : 'public', forks: repo.forkCount, open_issues: repo.openIssueCount, watchers: repo.stargazerCount, default_branch: repo.defaultBranch,
   });

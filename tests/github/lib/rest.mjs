@@ -45,7 +45,8 @@ function list(env, found, query, pathname, defaultSort) {
   const sort = SORTS[query.get('sort')] ? query.get('sort') : defaultSort;
   const direction = (query.get('direction') ?? (sort === 'full_name' ? 'asc' : 'desc')) === 'asc' ? 1 : -1;
   const value = SORTS[sort];
-  const sorted = [...found].sort((a, b) => direction * (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : a.id - b.id));
+  const sorted = found.map((repo) => ({ repo, key: value(repo) }))
+    .sort((a, b) => direction * (a.key < b.key ? -1 : a.key > b.key ? 1 : a.repo.id - b.repo.id)).map(({ repo }) => repo);
   const { items, headers } = page(sorted, query, env.base, pathname);
   return { headers, body: items.map((repo) => shape.repositoryShape(repo, env.store, env.base, env.viewer)) };
 }

@@ -14,6 +14,8 @@ const HEX = /^[0-9a-f]{4,40}$/;
 export class ControlError extends Error {}
 
 export class Store {
+  #collaborated = null; // repositories that have collaborators, once somebody asks
+
   /** @param {string} worldDir what world.mjs made  @param {string} hub a folder for this server's own repository */
   constructor(worldDir, hub) {
     const world = JSON.parse(fs.readFileSync(path.join(worldDir, 'world.json'), 'utf8'));
@@ -56,6 +58,12 @@ export class Store {
   wasRenamed(owner, name) { return !this.byName.has(lower(`${owner}/${name}`)); }
 
   repositoriesOf(login) { return (this.byOwner.get(lower(login)) ?? []).filter((repo) => !repo.deleted); }
+
+  /** Of all repositories, those that `login` collaborates on. */
+  collaborationsOf(login) {
+    this.#collaborated ??= [...this.byId.values()].filter(({ collaborators }) => collaborators.length > 0);
+    return this.#collaborated.filter((repo) => !repo.deleted && repo.collaborators.includes(login));
+  }
 
   headOf(repo) { return repo.heads.get(repo.defaultBranch) ?? null; }
 
@@ -275,6 +283,7 @@ export class Store {
       else if (allowed.has(field)) repo[field] = value;
       else throw new ControlError(`metadata has no field ${given}`);
     }
+    this.#collaborated = null;
     if (!set?.updatedAt) repo.updatedAt = isoTime(this.#moment(repo) * 1000);
     return { id: repo.id, owner: repo.owner, name: repo.name, updatedAt: repo.updatedAt };
   }
@@ -283,11 +292,52 @@ export class Store {
     if (!/^[A-Za-z0-9._-]{1,100}$/.test(name)) throw new ControlError(`not a repository's name: ${name}`);
     const key = lower(`${repo.owner}/${name}`);
     if (this.byName.has(key) && this.byName.get(key) !== repo) throw new ControlError(`${repo.owner}/${name} exists`);
+    this.#address(repo, repo.owner, name);
+  }
+
+  /** A login changes; the repositories' former addresses lead on, the former login's leads nowhere. */
+  renameUser({ from, to }) {
+    const user = this.owner(from ?? '');
+    if (!user) throw new ControlError(`no user ${from}`);
+    if (!/^[A-Za-z0-9_-]{1,39}$/.test(to ?? '')) throw new ControlError(`not a login: ${to}`);
+    if (this.owner(to) && this.owner(to) !== user) throw new ControlError(`${to} exists`);
+    const old = user.login;
+    const repos = this.byOwner.get(lower(old));
+    this.users.delete(lower(old));
+    this.byOwner.delete(lower(old));
+    user.login = to;
+    this.users.set(lower(to), user);
+    this.byOwner.set(lower(to), repos);
+    const renamed = (login) => (login === old ? to : login);
+    for (const one of this.usersById.values()) one.organizations = one.organizations.map(renamed);
+    for (const repo of this.byId.values()) repo.collaborators = repo.collaborators.map(renamed);
+    this.#collaborated = null;
+    for (const repo of repos) this.#address(repo, to, repo.name);
+    return { id: user.id, login: user.login };
+  }
+
+  /** A repository goes to another owner, with its id; its former address leads on. */
+  transfer({ owner, repo: name, to }) {
+    const repo = this.#need(owner, name);
+    const user = this.owner(to ?? '');
+    if (!user) throw new ControlError(`no user ${to}`);
+    const there = this.byName.get(lower(`${user.login}/${repo.name}`));
+    if (there && there !== repo) throw new ControlError(`${user.login}/${repo.name} exists`);
+    const list = this.byOwner.get(lower(repo.owner));
+    list.splice(list.indexOf(repo), 1);
+    this.byOwner.get(lower(user.login)).push(repo);
+    this.#address(repo, user.login, repo.name);
+    return { id: repo.id, owner: repo.owner, name: repo.name };
+  }
+
+  /** Gives a repository another owner or name, and keeps what led to it. */
+  #address(repo, owner, name) {
     const old = lower(`${repo.owner}/${repo.name}`);
+    const key = lower(`${owner}/${name}`);
     this.byName.delete(old);
     if (old !== key) this.renames.set(old, repo.id);
     this.renames.delete(key);
-    repo.name = name;
+    Object.assign(repo, { owner, name });
     this.byName.set(key, repo);
   }
 
