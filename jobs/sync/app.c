@@ -87,11 +87,11 @@ static int renew(struct sync_app *app, struct cf_error *err)
     return 0;
 }
 
-static int check_id(const char *id, struct cf_error *err)
+int sync_app_check_id(const char *app_id, struct cf_error *err)
 {
     static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.";
-    size_t length = id ? strlen(id) : 0;
-    if (!length || length > 64 || strspn(id, allowed) != length) {
+    size_t length = app_id ? strlen(app_id) : 0;
+    if (!length || length > 64 || strspn(app_id, allowed) != length) {
         return cf_error_set(err, CF_ECONFIG,
                             "GITHUB_APP_ID must be the id or the client id of a GitHub App");
     }
@@ -102,7 +102,7 @@ int sync_app_new(const struct sync_app_settings *settings, struct sync_app **out
                  struct cf_error *err)
 {
     *out = NULL;
-    int rc = check_id(settings->app_id, err);
+    int rc = sync_app_check_id(settings->app_id, err);
     if (rc) {
         return rc;
     }

@@ -22,6 +22,9 @@ struct sync_app_settings {
     int64_t (*now_ms)(void); /* NULL: cf_clock_now_ms */
 };
 
+/* CF_ECONFIG unless it may be an app's id or client id. */
+int sync_app_check_id(const char *app_id, struct cf_error *err);
+
 /* Signs once, to try the key. CF_ECONFIG names the variable that is wrong. */
 int sync_app_new(const struct sync_app_settings *settings, struct sync_app **out,
                  struct cf_error *err);
