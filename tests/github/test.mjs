@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { Client, start } from './checks/client.mjs';
 import { controlChecks } from './checks/control.mjs';
 import { faultChecks } from './checks/faults.mjs';
+import { frontChecks } from './checks/fronts.mjs';
 import { graphqlChecks } from './checks/graphql.mjs';
 import { moveChecks } from './checks/moves.mjs';
 import { restChecks } from './checks/rest.mjs';
@@ -48,6 +49,7 @@ graphqlChecks(world);
 restChecks(world);
 tokenChecks(world);
 faultChecks(world);
+frontChecks(world);
 controlChecks(world);
 moveChecks(world);
 

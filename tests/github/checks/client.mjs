@@ -58,8 +58,11 @@ export class Client {
 }
 
 /** Starts server.mjs on a world; {port, child, ended}. */
-export async function start(world, extra = [], stdin = 'ignore') {
-  const child = spawn(process.execPath, [path.join(ROOT, 'server.mjs'), '--world', world, ...extra], { stdio: [stdin, 'pipe', 'inherit'] });
+export const start = (world, extra = [], stdin = 'ignore') => startProgram('server.mjs', ['--world', world, ...extra], stdin);
+
+/** Starts one of the programs here; the same. */
+export async function startProgram(name, args, stdin = 'ignore') {
+  const child = spawn(process.execPath, [path.join(ROOT, name), ...args], { stdio: [stdin, 'pipe', 'inherit'] });
   const ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
   let text = '';
   for await (const chunk of child.stdout) {

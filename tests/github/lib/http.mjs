@@ -122,7 +122,7 @@ export class Service {
     const entry = {
       n: counters.start(kind, route), time: new Date().toISOString(), method: request.method, path: request.url, kind: route,
       ...(kind === 'graphql' ? { operation: asked.operation ?? null, variables: summary(asked.variables ?? {}) } : {}),
-      status: 0, ms: 0, token: tokenHash(token),
+      status: 0, ms: 0, token: tokenHash(token), ...(request.headers.via ? { via: request.headers.via } : {}),
     };
     const picked = this.faults.pick({ kind, operation: asked.operation, path: request.url, route, body: body?.toString('latin1') });
     const action = picked?.action ?? null;
