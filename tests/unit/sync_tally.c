@@ -159,13 +159,14 @@ START_TEST(several_answers_add_up)
     sync_tally_clear(&part); /* the answer was broken off, and comes again */
     add(&part, "README", 6, "100644", 'b', 9, true);
     add_file(&part, "b.c", false);
+    add_file(&part, "c.c", false);
     add_file(&part, "b.h", false);
     sync_tally_merge(&sum, &part);
     sync_tally_merge(&sum, &part);
     sync_tally_finish(&sum, &content);
-    ck_assert_uint_eq(content.files, 6);
+    ck_assert_uint_eq(content.files, 7);
     ck_assert_uint_eq(content.file_type_count, 4);
-    ck_assert_uint_eq(count_of(&content, ".c"), 2);
+    ck_assert_uint_eq(count_of(&content, ".c"), 3);
     ck_assert_uint_eq(count_of(&content, ".h"), 1);
     ck_assert_uint_eq(count_of(&content, ".md"), 1);
     ck_assert_uint_eq(count_of(&content, ".rst"), 1);
