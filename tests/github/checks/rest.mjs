@@ -97,4 +97,79 @@ export function restChecks(world) {
     assert.equal((await client.get('/repos/octocat/ky/contents/')).json().find(({ name }) => name === 'readme.md').type, 'file');
     assert.equal((await client.get('/users/octocat/repos', { token: 'bad-token' })).status, 401);
   });
+
+  test('types of what a listing by REST is made of', async () => {
+    const { client } = world;
+    const is = {
+      number: (value) => Number.isInteger(value), text: (value) => typeof value === 'string', flag: (value) => typeof value === 'boolean',
+      time: (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(value), maybeText: (value) => value === null || typeof value === 'string',
+      texts: (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+      license: (value) => value === null || (['key', 'name', 'spdx_id', 'node_id'].every((key) => typeof value[key] === 'string') && (value.key === 'other') === (value.url === null)),
+    };
+    const types = {
+      id: is.number, node_id: is.text, name: is.text, full_name: is.text, private: is.flag, html_url: is.text, url: is.text, description: is.maybeText, homepage: is.maybeText, fork: is.flag,
+      created_at: is.time, updated_at: is.time, pushed_at: is.time, size: is.number, stargazers_count: is.number, watchers_count: is.number, forks_count: is.number, open_issues_count: is.number,
+      language: is.maybeText, license: is.license, topics: is.texts, visibility: (value) => value === 'public', default_branch: is.text, archived: is.flag, disabled: is.flag,
+      allow_forking: (value) => value === true, is_template: is.flag, mirror_url: (value) => value === null, has_issues: is.flag,
+    };
+    await client.control('POST', 'metadata', { owner: 'octocat', repo: 'eta', set: { blocked: 'tos', updatedAt: '2024-02-29T01:02:03Z' } });
+    for (const options of [{}, { token: null }]) {
+      const listed = (await client.get('/users/octocat/repos?per_page=1000&type=owner', options)).json();
+      assert.equal(listed.length, 60); // a page has 100 at most
+      for (const repo of listed) {
+        for (const [field, right] of Object.entries(types)) assert.ok(right(repo[field]), `${repo.name} ${field} ${JSON.stringify(repo[field])}`);
+        assert.deepEqual([repo.owner.login, repo.owner.type, repo.owner.id], ['octocat', 'User', 500]);
+      }
+      assert.equal(listed.find(({ name }) => name === 'eta').disabled, true);
+    }
+    await client.control('POST', 'metadata', { owner: 'octocat', repo: 'eta', set: { blocked: false } });
+    const order = async (query) => (await client.get(`/users/octocat/repos?per_page=100&${query}`)).json();
+    const sorted = (list, sign = 1) => list.every((value, at) => at === 0 || (list[at - 1] < value ? 1 : -1) === sign || list[at - 1] === value);
+    assert.ok(sorted((await order('')).map(({ full_name: name }) => name.toLowerCase())));
+    assert.ok(sorted((await order('sort=full_name&direction=desc')).map(({ full_name: name }) => name.toLowerCase()), -1));
+    assert.ok(sorted((await order('sort=created')).map(({ created_at: time }) => time), -1));
+    assert.ok(sorted((await order('sort=created&direction=asc')).map(({ created_at: time }) => time)));
+    const last = await client.get('/users/octocat/repos?per_page=25&page=3&sort=created');
+    assert.deepEqual([last.json().length, /rel="next"/.test(last.headers.link), /page=2[^>]*>; rel="prev"/.test(last.headers.link), /[?&]page=1[^>]*>; rel="first"/.test(last.headers.link)], [10, false, true, true]);
+    assert.deepEqual((await client.get('/users/octocat/repos?per_page=100&page=9')).json(), []);
+    const user = (await client.get('/users/octocat')).json();
+    for (const [field, right] of Object.entries({ id: is.number, node_id: is.text, login: is.text, name: is.maybeText, company: is.maybeText, location: is.maybeText, bio: is.maybeText, public_repos: is.number, created_at: is.time })) assert.ok(right(user[field]), field);
+    assert.deepEqual([user.type, user.public_repos, (await client.get('/users/acme-labs')).json().type], ['User', 60, 'Organization']);
+    const languages = (await client.get('/repos/octocat/nan/languages')).json();
+    const sizes = Object.values(languages);
+    assert.ok(sizes.every(is.number) && sorted(sizes, -1));
+    assert.deepEqual((await client.get('/repos/octocat/empty-start/languages')).json(), {});
+  });
+
+  test('a tree walked folder by folder is the recursive one; blobs come in lines of 60', async () => {
+    const { client } = world;
+    const { default_branch: branch } = (await client.get('/repos/octocat/hono')).json();
+    const { name, commit } = (await client.get(`/repos/octocat/hono/branches/${branch}`)).json();
+    const root = commit.commit.tree.sha;
+    assert.deepEqual([name, /^[0-9a-f]{40}$/.test(root), /^[0-9a-f]{40}$/.test(commit.sha)], [branch, true, true]);
+    const none = await client.get('/repos/octocat/hono/branches/nothing-here');
+    assert.deepEqual([none.status, none.json().message], [404, 'Branch not found']);
+    const walk = async (sha, prefix) => {
+      const { tree, truncated } = (await client.get(`/repos/octocat/hono/git/trees/${sha}`)).json();
+      assert.equal(truncated, false);
+      const found = [];
+      for (const entry of tree) {
+        assert.ok(!entry.path.includes('/'));
+        found.push([prefix + entry.path, entry.mode, entry.type, entry.sha, entry.size]);
+        if (entry.type === 'tree') found.push(...await walk(entry.sha, `${prefix}${entry.path}/`));
+      }
+      return found;
+    };
+    const whole = (await client.get(`/repos/octocat/hono/git/trees/${root}?recursive=1`)).json();
+    assert.deepEqual(await walk(root, ''), whole.tree.map(({ path, mode, type, sha, size }) => [path, mode, type, sha, size]));
+    for (const { sha, size } of whole.tree.filter(({ type }) => type === 'blob').slice(0, 12)) {
+      const blob = (await client.get(`/repos/octocat/hono/git/blobs/${sha}`)).json();
+      const lines = blob.content.split('\n');
+      assert.deepEqual([blob.sha, blob.size, blob.encoding, lines.pop()], [sha, size, 'base64', '']);
+      assert.ok(lines.every((line, at) => (at < lines.length - 1 ? line.length === 60 : line.length <= 60 && line.length > 0)));
+      assert.equal(Buffer.from(blob.content, 'base64').length, size);
+    }
+    const { sha } = (await client.get('/repos/octocat/blank-readme/contents/README.md')).json();
+    assert.equal((await client.get(`/repos/octocat/blank-readme/git/blobs/${sha}`)).json().content, '');
+  });
 }
