@@ -5,14 +5,16 @@
  * has a token wins. "{tenant}" stands for the tenant's name in lower case.
  *
  *     env:NAME                        a variable of the environment
- *     file:/path/{tenant}             a file; one line break at its end is dropped
+ *     file:/path/{tenant}             a file of at most 64 KiB
  *     ssm:/path/{tenant}/name         a parameter of AWS Systems Manager
  *     secretsmanager:name/{tenant}    a secret of AWS Secrets Manager
  *     app                             an installation of a GitHub App (app.h)
  *
  * Only a source that says it has none leads to the next one; one that is down, denied or wrong is
- * an error. Variables and the app's key are read once. Files, parameters and secrets are read at
- * every sync_tokens_get. Values never appear in errors or in the log. */
+ * an error, and so is a path whose folder before "{tenant}" is missing. One line break at the end
+ * of a file, parameter or secret is dropped; a variable's value must have none. Variables and the
+ * app's key are read once; files, parameters and secrets at every sync_tokens_get. Values never
+ * appear in errors or in the log. */
 #ifndef SYNC_TOKENS_H
 #define SYNC_TOKENS_H
 
@@ -34,7 +36,8 @@ struct sync_tokens_settings {
     int64_t (*now_ms)(void); /* NULL: cf_clock_now_ms */
 };
 
-/* Makes no request and reads no file. CF_ECONFIG names the part of the list that is wrong. */
+/* Makes no request and reads no file. CF_ECONFIG names the part of the list, or the variable, that
+ * is wrong. */
 int sync_tokens_new(const struct sync_tokens_settings *settings, struct sync_tokens **out,
                     struct cf_error *err);
 void sync_tokens_free(struct sync_tokens *tokens); /* NULL is fine */
