@@ -1,6 +1,5 @@
 #include "jobs/sync/rest_node.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -210,15 +209,33 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Reads so many digits and the character behind them. */
+static bool take_number(const char **s, size_t digits, const char *behind, int *out)
+{
+    *out = 0;
+    for (; digits; digits--, (*s)++) {
+        if (**s < '0' || **s > '9') {
+            return false;
+        }
+        *out = 10 * *out + (**s - '0');
+    }
+    return **s && strchr(behind, *(*s)++);
+}
+
 /* Seconds since 1970 of "2026-01-31T23:59:59Z", with or without fractions; -1 for anything else. */
 static int64_t seconds_of(const char *iso)
 {
     struct tm tm = {0};
-    int used = 0;
-    if (!iso ||
-        sscanf(iso, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) != 6 ||
-        (iso[used] != 'Z' && iso[used] != '.') || iso[strlen(iso) - 1] != 'Z') {
+    if (!take_number(&iso, 4, "-", &tm.tm_year) || !take_number(&iso, 2, "-", &tm.tm_mon) ||
+        !take_number(&iso, 2, "T", &tm.tm_mday) || !take_number(&iso, 2, ":", &tm.tm_hour) ||
+        !take_number(&iso, 2, ":", &tm.tm_min) || !take_number(&iso, 2, ".Z", &tm.tm_sec)) {
+        return -1;
+    }
+    if (iso[-1] == '.') {
+        iso += strspn(iso, "0123456789");
+        iso += *iso == 'Z';
+    }
+    if (iso[-1] != 'Z' || *iso) {
         return -1;
     }
     tm.tm_year -= 1900;
