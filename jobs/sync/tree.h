@@ -5,7 +5,7 @@
  *                "size": 9, "url": …}, …]}
  *
  * Fields may come in any order; unknown ones are skipped, whatever they hold. Memory doesn't grow
- * with the number of entries: it is that of the longest strings, below 130 KB. */
+ * with the number of entries: it is that of the longest strings, below 130 KiB. */
 #ifndef SYNC_TREE_H
 #define SYNC_TREE_H
 
