@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -23,14 +22,13 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { MOST_SOURCES = 8 };
-
 static const size_t STACK = (size_t)1 << 20;
-static const int64_t LOOK_MS = 250; /* at a stop flag */
+static const size_t GUARD = (size_t)1 << 16; /* below it: more than a function's own variables */
+static const int64_t LOOK_MS = 250;          /* at a stop flag */
 
 struct cf_task {
     ucontext_t context;
-    char *stack; /* with a page below that mustn't be touched; NULL: not made yet */
+    char *stack; /* begins with the guard, which mustn't be touched; NULL: not made yet */
     void *fake_stack;
     size_t index; /* of its run */
     bool live;
@@ -55,9 +53,44 @@ static struct {
     const void *stack; /* the scheduler's, for the address sanitizer */
     size_t stack_size;
     struct cf_task *running; /* on its own stack */
-    struct cf_task *lender;
-    double since; /* when the running task was turned to, in processor seconds */
+    struct cf_task *current; /* on whose behalf something is done: this one or a lender */
+    size_t loans;
+    struct cf_log_scope log; /* of whoever isn't a task */
+    double since;            /* when the running task was turned to, in processor seconds */
+    const struct cf_task_source **sources; /* scratch, as is polled; count entries */
+    struct pollfd *polled;
 } scheduler;
+
+/* --- on whose behalf ----------------------------------------------------------------------------
+ */
+
+static struct cf_log_scope *log_of(struct cf_task *task)
+{
+    return task ? &task->log : &scheduler.log;
+}
+
+static void set_current(struct cf_task *task)
+{
+    if (task != scheduler.current) {
+        cf_log_scope_save(log_of(scheduler.current));
+        cf_log_scope_set(log_of(task));
+        scheduler.current = task;
+    }
+}
+
+struct cf_task *cf_task_lend(struct cf_task *task)
+{
+    struct cf_task *before = scheduler.current;
+    scheduler.loans++;
+    set_current(task);
+    return before;
+}
+
+void cf_task_unlend(struct cf_task *before)
+{
+    scheduler.loans--;
+    set_current(before);
+}
 
 /* --- switching ----------------------------------------------------------------------------------
  */
@@ -103,10 +136,9 @@ static void enter_task(void)
 
 static void make_stack(struct cf_task *task)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    void *memory = mmap(NULL, STACK + page, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, GUARD + STACK, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE)) {
+    if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE)) {
         (void)cf_malloc((size_t)-1); /* neither fails for another reason than memory */
     }
     task->stack = memory;
@@ -115,7 +147,7 @@ static void make_stack(struct cf_task *task)
 static void free_stack(struct cf_task *task)
 {
     if (task->stack) {
-        (void)munmap(task->stack, STACK + (size_t)sysconf(_SC_PAGESIZE));
+        (void)munmap(task->stack, GUARD + STACK);
     }
 }
 
@@ -125,7 +157,7 @@ static void begin(struct cf_task *task, size_t index)
         make_stack(task);
     }
     (void)getcontext(&task->context);
-    task->context.uc_stack.ss_sp = task->stack + (size_t)sysconf(_SC_PAGESIZE);
+    task->context.uc_stack.ss_sp = task->stack + GUARD;
     task->context.uc_stack.ss_size = STACK;
     task->context.uc_link = NULL;
     task->index = index;
@@ -139,10 +171,8 @@ static void begin(struct cf_task *task, size_t index)
 
 static void resume(struct cf_task *task)
 {
-    struct cf_log_scope own;
     void *fake_stack = NULL;
-    cf_log_scope_save(&own);
-    cf_log_scope_set(&task->log);
+    set_current(task);
     scheduler.running = task;
     scheduler.since = cf_clock_cpu_seconds();
     begin_switch(&fake_stack, task->context.uc_stack.ss_sp, task->context.uc_stack.ss_size);
@@ -150,8 +180,7 @@ static void resume(struct cf_task *task)
     end_switch(fake_stack, NULL, NULL);
     task->cpu += cf_clock_cpu_seconds() - scheduler.since;
     scheduler.running = NULL;
-    cf_log_scope_save(&task->log);
-    cf_log_scope_set(&own);
+    set_current(NULL);
 }
 
 /* --- scheduling ---------------------------------------------------------------------------------
@@ -184,8 +213,9 @@ static bool resume_ready(void)
 }
 
 /* The sources that tasks wait for, each once. */
-static size_t list_sources(const struct cf_task_source *out[MOST_SOURCES])
+static size_t list_sources(void)
 {
+    const struct cf_task_source **out = scheduler.sources;
     size_t count = 0;
     for (size_t i = 0; i < scheduler.count; i++) {
         const struct cf_task *task = &scheduler.tasks[i];
@@ -196,7 +226,7 @@ static size_t list_sources(const struct cf_task_source *out[MOST_SOURCES])
         while (j < count && out[j]->context != task->source->context) {
             j++;
         }
-        if (j == count && count < MOST_SOURCES) {
+        if (j == count) {
             out[count++] = task->source;
         }
     }
@@ -234,9 +264,9 @@ static void charge(const struct cf_task_source *source, double seconds)
 
 static void turn_sources(bool may_wait)
 {
-    const struct cf_task_source *sources[MOST_SOURCES];
-    struct pollfd polled[MOST_SOURCES];
-    size_t count = list_sources(sources);
+    const struct cf_task_source **sources = scheduler.sources;
+    struct pollfd *polled = scheduler.polled;
+    size_t count = list_sources();
     int64_t limit = may_wait ? shortest_sleep(10000) : 0;
     for (size_t i = 0; i < count; i++) {
         polled[i] = (struct pollfd){.fd = sources[i]->fd, .events = POLLIN};
@@ -274,12 +304,16 @@ void cf_tasks_run(const struct cf_task_set *set)
     scheduler.set = set;
     scheduler.count = set->at_once < set->count ? set->at_once : set->count;
     scheduler.tasks = cf_calloc(scheduler.count, sizeof(*scheduler.tasks));
+    scheduler.sources = cf_calloc(scheduler.count, sizeof(*scheduler.sources));
+    scheduler.polled = cf_calloc(scheduler.count, sizeof(*scheduler.polled));
     while (any_live()) {
         turn_sources(!resume_ready());
     }
     for (size_t i = 0; i < scheduler.count; i++) {
         free_stack(&scheduler.tasks[i]);
     }
+    free(scheduler.polled);
+    free(scheduler.sources);
     free(scheduler.tasks);
     memset(&scheduler, 0, sizeof(scheduler));
 }
@@ -289,12 +323,12 @@ void cf_tasks_run(const struct cf_task_set *set)
 
 struct cf_task *cf_task_current(void)
 {
-    return scheduler.running ? scheduler.running : scheduler.lender;
+    return scheduler.current;
 }
 
 bool cf_task_may_wait(void)
 {
-    return scheduler.running != NULL;
+    return scheduler.running && !scheduler.loans;
 }
 
 void cf_task_wait(const struct cf_task_source *source, bool (*ended)(void *context), void *context)
@@ -311,7 +345,7 @@ void cf_task_sleep(int64_t ms, const volatile int *stop)
 {
     struct cf_task *task = scheduler.running;
     int64_t due = cf_clock_monotonic_ms() + ms;
-    if (task) {
+    if (cf_task_may_wait()) {
         task->due = due;
         task->stop = stop;
         task->sleeping = true;
@@ -321,25 +355,6 @@ void cf_task_sleep(int64_t ms, const volatile int *stop)
     }
     for (int64_t left = ms; left > 0 && !(stop && *stop); left = due - cf_clock_monotonic_ms()) {
         cf_clock_sleep_ms(left < LOOK_MS ? left : LOOK_MS);
-    }
-}
-
-static struct cf_log_scope own_scope; /* the scheduler's, while it works for a task */
-
-void cf_task_lend(struct cf_task *task)
-{
-    if (task && !scheduler.running) {
-        scheduler.lender = task;
-        cf_log_scope_save(&own_scope);
-        cf_log_scope_set(&task->log);
-    }
-}
-
-void cf_task_unlend(void)
-{
-    if (scheduler.lender) {
-        scheduler.lender = NULL;
-        cf_log_scope_set(&own_scope);
     }
 }
 

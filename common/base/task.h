@@ -28,10 +28,11 @@ struct cf_task_set {
 /* Returns when every run has ended. Not to be called from a task. */
 void cf_tasks_run(const struct cf_task_set *set);
 
-/* The task that runs, or that cf_task_lend gave its name to; NULL outside of tasks. */
+/* The task that runs, or that cf_task_lend named; NULL outside of tasks. */
 struct cf_task *cf_task_current(void);
 
-/* True where cf_task_wait may be called: on a task's own stack. */
+/* True where cf_task_wait may be called: in a task, and not between cf_task_lend and
+ * cf_task_unlend. */
 bool cf_task_may_wait(void);
 
 /* Something outside that tasks wait for. */
@@ -50,10 +51,11 @@ void cf_task_wait(const struct cf_task_source *source, bool (*ended)(void *conte
  * outside of tasks. */
 void cf_task_sleep(int64_t ms, const volatile int *stop);
 
-/* Until cf_task_unlend the caller, who is not on a task's stack, works on behalf of that task: what
- * it logs has the task's context. NULL: does nothing. */
-void cf_task_lend(struct cf_task *task);
-void cf_task_unlend(void);
+/* Until cf_task_unlend, which gets what this returns, the caller works on behalf of that task,
+ * wherever it is called: it is the current one, and what is logged has its context. NULL: on behalf
+ * of whoever isn't a task. May be nested. Nobody else runs meanwhile: cf_task_sleep blocks. */
+struct cf_task *cf_task_lend(struct cf_task *task);
+void cf_task_unlend(struct cf_task *before);
 
 /* Processor time of the current task until now, with its share of what the sources' turns took
  * while it waited for them; outside of tasks, that of the process. */

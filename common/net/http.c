@@ -118,6 +118,7 @@ void cf_http_add(struct cf_http *http, struct cf_http_request *request)
     request->attempts = 0;
     request->bytes_sent = 0;
     request->bytes_received = 0;
+    request->retry_after_ms = 0;
     request->engine.next = NULL;
     struct cf_http_group *group = find_group(http);
     if (!group) {
@@ -168,9 +169,9 @@ static void end_request(struct cf_http_request *request)
 {
     request->engine.group->outstanding--;
     if (request->done) {
-        cf_task_lend(request->engine.group->owner);
+        struct cf_task *before = cf_task_lend(request->engine.group->owner);
         request->done(request); /* may free it */
-        cf_task_unlend();
+        cf_task_unlend(before);
     }
 }
 
@@ -204,9 +205,9 @@ static int check_request(struct cf_http_request *request)
 static void start_attempt(struct cf_http_slot *slot, int64_t now)
 {
     struct cf_http_request *request = slot->request;
-    cf_task_lend(request->engine.group->owner);
+    struct cf_task *before = cf_task_lend(request->engine.group->owner);
     request->rc = cf_http_slot_prepare(slot, now);
-    cf_task_unlend();
+    cf_task_unlend(before);
     if (request->rc) {
         finish(slot);
         return;
@@ -295,9 +296,7 @@ static enum cf_http_verdict judge_answer(struct cf_http_slot *slot)
     struct cf_http_request *request = slot->request;
     enum cf_http_verdict verdict = CF_HTTP_DEFAULT;
     if (request->judge) {
-        cf_task_lend(request->engine.group->owner);
         verdict = request->judge(request);
-        cf_task_unlend();
     }
     if (verdict == CF_HTTP_DEFAULT) {
         verdict = cf_net_status_is_transient(request->status) ? CF_HTTP_RETRY : CF_HTTP_ACCEPT;
@@ -348,7 +347,9 @@ static void settle_ended(struct cf_http *http)
         struct cf_http_slot *slot = NULL;
         if (m->msg == CURLMSG_DONE &&
             !curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&slot) && slot) {
+            struct cf_task *before = cf_task_lend(slot->request->engine.group->owner);
             settle(slot, code); /* m is void from here on */
+            cf_task_unlend(before);
         }
     }
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/base/alloc.h"
+#include "common/base/task.h"
 #include "common/net/policy.h"
 
 static const size_t DEFAULT_ANSWER = (size_t)16 << 20;
@@ -62,7 +63,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
         return length;
     }
     slot->touched = true;
+    struct cf_task *before = cf_task_lend(request->engine.group->owner);
     int rc = request->sink->write(request->sink->context, data, length);
+    cf_task_unlend(before);
     return rc ? stop_transfer(slot, rc, "the answer's receiver refused it") : length;
 }
 
@@ -71,7 +74,9 @@ static size_t on_source(char *data, size_t size, size_t count, void *context)
     struct cf_http_slot *slot = context;
     const struct cf_http_source *source = slot->request->source;
     size_t got = 0;
+    struct cf_task *before = cf_task_lend(slot->request->engine.group->owner);
     int rc = source->read(source->context, data, size * count, &got);
+    cf_task_unlend(before);
     if (rc) {
         (void)stop_transfer(slot, rc, "the body's source failed");
         return CURL_READFUNC_ABORT;
@@ -84,10 +89,13 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 {
     const struct cf_http_slot *slot = context;
     const struct cf_http_source *source = slot->request->source;
-    if (offset != 0 || origin != SEEK_SET || !source || source->rewind(source->context)) {
+    if (offset != 0 || origin != SEEK_SET || !source) {
         return CURL_SEEKFUNC_FAIL;
     }
-    return CURL_SEEKFUNC_OK;
+    struct cf_task *before = cf_task_lend(slot->request->engine.group->owner);
+    int rc = source->rewind(source->context);
+    cf_task_unlend(before);
+    return rc ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
 }
 
 /* Options that hold for every request of the handle's life. */

@@ -90,6 +90,13 @@ static int on_connection(void *context, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
+/* Its number may go to a descriptor that is no connection: that of a name's resolution. */
+static int on_close(void *context, curl_socket_t fd)
+{
+    *entry_of(context, fd) = (struct entry){0};
+    return close(fd);
+}
+
 struct cf_net_sockets *cf_net_sockets_new(CURLM *multi)
 {
     struct cf_net_sockets *sockets = cf_calloc(1, sizeof(*sockets));
@@ -117,6 +124,8 @@ void cf_net_sockets_attach(struct cf_net_sockets *sockets, CURL *easy)
 {
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connection);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, sockets);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets);
 }
 
 static void handle(struct cf_net_sockets *sockets, const struct epoll_event *event)

@@ -16,7 +16,7 @@ struct cf_net_sockets;
 struct cf_net_sockets *cf_net_sockets_new(CURLM *multi);
 void cf_net_sockets_free(struct cf_net_sockets *sockets);
 
-/* Tells each connection's beginning to us: to be called once for each easy handle. */
+/* Tells each connection's beginning and end to us: to be called once for each easy handle. */
 void cf_net_sockets_attach(struct cf_net_sockets *sockets, CURL *easy);
 
 /* The descriptor that is readable when there is something for a turn to do. */
