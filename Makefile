@@ -88,7 +88,7 @@ test: deps
 	@tests/run.sh
 
 # check: the tests once, with the build that SANITIZE and COVERAGE choose
-TESTS = $(B)/unit $(B)/hammer $(B)/interleave $(B)/store_copy $(B)/fault_large $(PROGRAMS:$(B)/%=$(B)/crash/%)
+TESTS = $(B)/unit $(B)/hammer $(B)/interleave $(B)/store_copy $(B)/fault_large $(B)/secret_get $(PROGRAMS:$(B)/%=$(B)/crash/%)
 tests: all $(TESTS)
 check: tests
 	@BUILD=$(B) tests/suite.sh

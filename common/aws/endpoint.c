@@ -17,23 +17,30 @@ static bool consists_of(const char *text, const char *allowed)
     return *text && !text[strspn(text, allowed)];
 }
 
-/* The name of the first variable that is set, or NULL. */
-static const char *first_set(const char *first, const char *second)
+struct variable {
+    const char *name;
+    const char *value; /* NULL: unset or empty */
+};
+
+/* The first of two that is set. */
+static struct variable read_variable(const char *first, const char *second)
 {
-    const char *value = getenv(first);
-    if (value && *value) {
-        return first;
+    struct variable found = {first, getenv(first)};
+    if (!found.value || !*found.value) {
+        found = (struct variable){second, getenv(second)};
     }
-    value = getenv(second);
-    return value && *value ? second : NULL;
+    if (found.value && !*found.value) {
+        found.value = NULL;
+    }
+    return found;
 }
 
 int cf_aws_region(char out[CF_AWS_REGION], struct cf_error *err)
 {
-    const char *name = first_set("AWS_REGION", "AWS_DEFAULT_REGION");
-    const char *region = name ? getenv(name) : "us-east-1";
+    struct variable set = read_variable("AWS_REGION", "AWS_DEFAULT_REGION");
+    const char *region = set.value ? set.value : "us-east-1";
     if (!consists_of(region, LOWER DIGITS "-") || strlen(region) >= CF_AWS_REGION) {
-        return cf_error_set(err, CF_ECONFIG, "%s: \"%.40s\" is no region's name", name, region);
+        return cf_error_set(err, CF_ECONFIG, "%s: \"%.40s\" is no region's name", set.name, region);
     }
     (void)snprintf(out, CF_AWS_REGION, "%s", region);
     return 0;
@@ -96,18 +103,18 @@ static bool split(CURLU *url, const char *text, struct cf_aws_endpoint *out)
 int cf_aws_endpoint_read(const char *variable, struct cf_aws_endpoint *out, struct cf_error *err)
 {
     *out = (struct cf_aws_endpoint){0};
-    const char *name = first_set(variable, "AWS_ENDPOINT_URL");
-    if (!name) {
+    struct variable set = read_variable(variable, "AWS_ENDPOINT_URL");
+    if (!set.value) {
         return 0;
     }
     CURLU *url = curl_url();
-    bool good = url && cf_http_url_is_safe(getenv(name)) && split(url, getenv(name), out);
+    bool good = url && cf_http_url_is_safe(set.value) && split(url, set.value, out);
     curl_url_cleanup(url);
     if (!good) {
         return cf_error_set(err, CF_ECONFIG,
                             "%s must be an https URL, or http to a loopback address, without user, "
                             "query or fragment",
-                            name);
+                            set.name);
     }
     return 0;
 }
