@@ -304,7 +304,7 @@ void cf_tasks_run(const struct cf_task_set *set)
     scheduler.set = set;
     scheduler.count = set->at_once < set->count ? set->at_once : set->count;
     scheduler.tasks = cf_calloc(scheduler.count, sizeof(*scheduler.tasks));
-    scheduler.sources = cf_calloc(scheduler.count, sizeof(*scheduler.sources));
+    scheduler.sources = cf_calloc(scheduler.count, sizeof(void *));
     scheduler.polled = cf_calloc(scheduler.count, sizeof(*scheduler.polled));
     while (any_live()) {
         turn_sources(!resume_ready());
