@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/compress.h"
 #include "common/base/json.h"
+#include "common/base/task.h"
 #include "common/contract/dataset.h"
 
 enum { MARKER_ATTEMPTS = 5, BACKOFF_MS = 40, IN_FLIGHT = 64 };
@@ -31,6 +32,9 @@ struct cf_commit {
     struct upload *uploads;
     size_t upload_count;
     size_t upload_capacity;
+    size_t queued_bytes;
+    const char *tail_name; /* NULL: none */
+    struct cf_buf tail;
     struct cf_input inputs[CF_INPUTS_MAX];
     size_t input_count;
     struct cf_error refused; /* code 0, or what cf_commit_finish must say instead of committing */
@@ -59,15 +63,23 @@ struct cf_commit *cf_commit_new(const struct cf_dataset *dataset, const struct c
     return commit;
 }
 
+static void forget_uploads(struct cf_commit *commit)
+{
+    for (size_t i = 0; i < commit->upload_count; i++) {
+        cf_buf_release(&commit->uploads[i].frame);
+    }
+    commit->upload_count = 0;
+    commit->queued_bytes = 0;
+}
+
 void cf_commit_free(struct cf_commit *commit)
 {
     if (!commit) {
         return;
     }
-    for (size_t i = 0; i < commit->upload_count; i++) {
-        cf_buf_release(&commit->uploads[i].frame);
-    }
+    forget_uploads(commit);
     free(commit->uploads);
+    cf_buf_release(&commit->tail);
     json_decref(commit->listed);
     cf_blob_set_release(&commit->parent_blobs);
     free(commit);
@@ -111,6 +123,7 @@ static void queue(struct cf_commit *commit, const void *data, size_t length,
     ref->version = commit->version;
     ref->stored = upload->frame.length;
     upload->ref = *ref;
+    commit->queued_bytes += upload->frame.length;
 }
 
 void cf_commit_add(struct cf_commit *commit, const void *data, size_t length, const char *type,
@@ -145,6 +158,11 @@ int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_
     return 0;
 }
 
+bool cf_commit_lists(const struct cf_commit *commit, const char *sha256)
+{
+    return json_object_get(commit->listed, sha256) != NULL;
+}
+
 static int upload_all(struct cf_commit *commit, struct cf_error *err)
 {
     for (size_t i = 0; i < commit->upload_count; i += IN_FLIGHT) {
@@ -171,7 +189,15 @@ static int upload_all(struct cf_commit *commit, struct cf_error *err)
             return err->code;
         }
     }
+    forget_uploads(commit);
     return 0;
+}
+
+int cf_commit_flush(struct cf_commit *commit, struct cf_error *err)
+{
+    bool enough = commit->queued_bytes >= CF_COMMIT_QUEUE && !commit->refused.code &&
+                  cf_store_can_commit(commit->dataset.store);
+    return enough ? upload_all(commit, err) : 0;
 }
 
 enum verdict { COMMITTED, LOST_RACE, ABSENT, UNKNOWN };
@@ -199,7 +225,7 @@ static enum verdict look_at(const struct cf_dataset *dataset, const char *key,
 static void wait_before(int attempt)
 {
     if (attempt) {
-        cf_clock_sleep_ms((int64_t)(cf_random_u64() % (uint64_t)(BACKOFF_MS << attempt)));
+        cf_task_sleep((int64_t)(cf_random_u64() % (uint64_t)(BACKOFF_MS << attempt)), NULL);
     }
 }
 
@@ -334,6 +360,37 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+void cf_commit_tail(struct cf_commit *commit, const char *name, struct cf_buf *items)
+{
+    cf_buf_release(&commit->tail);
+    commit->tail_name = name;
+    commit->tail = *items;
+    *items = (struct cf_buf)CF_BUF_INIT;
+}
+
+/* Members are sorted by name, so the last one can be put behind the text of the others. */
+static void append_tail(struct cf_commit *commit, json_t *root, struct cf_buf *text)
+{
+    const char *name;
+    json_t *value;
+    if (!commit->tail_name) {
+        return;
+    }
+    json_object_foreach(root, name, value)
+    {
+        if (strcmp(name, commit->tail_name) >= 0) {
+            (void)cf_error_set(&commit->refused, CF_EINTERNAL,
+                               "the root's member \"%s\" doesn't sort before \"%s\"", name,
+                               commit->tail_name);
+        }
+    }
+    text->length--;
+    cf_buf_printf(text, ",\"%s\":[", commit->tail_name);
+    cf_buf_append(text, commit->tail.data, commit->tail.length);
+    cf_buf_puts(text, "]}");
+    cf_buf_release(&commit->tail);
+}
+
 static void add_root(struct cf_commit *commit, json_t *root, struct cf_blob_ref *ref)
 {
     struct cf_buf text = CF_BUF_INIT;
@@ -355,6 +412,7 @@ static void add_root(struct cf_commit *commit, json_t *root, struct cf_blob_ref 
     free(hashes);
     (void)json_object_set_new(root, "blobs", blobs);
     cf_json_dump(root, &text);
+    append_tail(commit, root, &text);
     json_decref(root);
     *ref = (struct cf_blob_ref){.bytes = text.length, .type = "application/json"};
     cf_sha256_hex(text.data, text.length, ref->sha256);

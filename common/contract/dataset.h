@@ -88,14 +88,28 @@ void cf_commit_free(struct cf_commit *commit);
 void cf_commit_add(struct cf_commit *commit, const void *data, size_t length, const char *type,
                    struct cf_blob_ref *ref);
 
+/* Uploads what was added, once that is CF_COMMIT_QUEUE compressed bytes or more: called from time
+ * to time, it bounds the memory of a large version. What a version uploaded that never came to be
+ * is collected like that of any lost race. */
+#define CF_COMMIT_QUEUE ((size_t)4 << 20)
+int cf_commit_flush(struct cf_commit *commit, struct cf_error *err);
+
 /* Refers to a blob that the parent lists, without having its bytes. CF_EINTERNAL when it doesn't.
  */
 int cf_commit_keep(struct cf_commit *commit, const char *sha256, struct cf_blob_ref *ref,
                    struct cf_error *err);
 
+/* True when the version will list a blob of this hash: it was added or kept. */
+bool cf_commit_lists(const struct cf_commit *commit, const char *sha256);
+
 /* What was read to make this version, at most CF_INPUTS_MAX. */
 void cf_commit_input(struct cf_commit *commit, const char *dataset, uint64_t version,
                      const char *sha256);
+
+/* Gives the root document a member besides those of cf_commit_finish's root: an array, of whose
+ * elements items is the canonical text, with commas between them (taken over). name must sort
+ * behind every other member's name, "blobs" among them; else cf_commit_finish says CF_EINTERNAL. */
+void cf_commit_tail(struct cf_commit *commit, const char *name, struct cf_buf *items);
 
 /* Uploads and creates the marker. root gets its "blobs" array here (in order of hash) and is
  * stolen; request is the SHA-256 of the pinned inputs and parameters; summary is stolen and may be

@@ -131,7 +131,9 @@ static void finish_record(struct cf_run *run, int rc, const struct cf_error *err
     r->exit_status = cf_exit_status(rc);
     if (rc) {
         r->error = *err;
-        cf_run_outcome(run, rc == CF_EINTERRUPTED ? "interrupted" : "failed");
+        cf_run_outcome(run, r->output_count         ? "partial"
+                            : rc == CF_EINTERRUPTED ? "interrupted"
+                                                    : "failed");
     }
     r->cpu_seconds = cf_task_cpu_seconds() - run->cpu_before;
     r->peak_memory_bytes = cf_clock_peak_memory_bytes();
@@ -197,6 +199,7 @@ static int run_tenant(const struct cf_job *job, const struct arguments *a, struc
                          .tenant = tenant,
                          .force = a->force,
                          .dry_run = a->dry_run,
+                         .alone = a->selection.tenants.count == 1,
                          .stop = stop,
                          .event_version = a->selection.event_version,
                          .event_dataset = a->selection.event ? a->selection.event_dataset : NULL};

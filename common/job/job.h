@@ -23,6 +23,7 @@ struct cf_run {
     struct cf_run_record record; /* inputs, outputs, outcome and counters: filled by the job */
     bool force;                  /* --force: do the work even if its inputs are unchanged */
     bool dry_run;                /* --dry-run: say what would be done, commit nothing */
+    bool alone;                  /* the process's only tenant: it may draw a progress bar */
     const char *event_dataset;   /* of --event KEY; NULL otherwise */
     uint64_t event_version;
     double cpu_before;        /* what the task or process had used before this run */

@@ -370,20 +370,19 @@ static json_t *write_repository(const struct cf_repository *r)
     return out;
 }
 
-json_t *cf_repos_write(struct cf_repos *repos)
+static void sort_repositories(struct cf_repos *repos)
 {
     if (repos->count) {
         qsort(repos->items, repos->count, sizeof(*repos->items), compare_repositories);
     }
-    json_t *array = json_array();
-    for (size_t i = 0; i < repos->count; i++) {
-        (void)json_array_append_new(array, write_repository(&repos->items[i]));
-    }
+}
+
+json_t *cf_repos_write_head(const struct cf_repos *repos)
+{
     json_t *root = json_object();
     (void)json_object_set_new(root, "document", json_string("repos"));
     (void)json_object_set_new(root, "login", cf_json_string_or_null(repos->login));
     (void)json_object_set_new(root, "kind", cf_json_string_or_null(repos->kind));
-    (void)json_object_set_new(root, "repositories", array);
     if (repos->batch.listing && repos->batch.files) {
         (void)json_object_set_new(root, "batch",
                                   json_pack("{s:I,s:I}", "listing",
@@ -391,6 +390,32 @@ json_t *cf_repos_write(struct cf_repos *repos)
                                             (json_int_t)repos->batch.files));
     }
     return root;
+}
+
+json_t *cf_repos_write(struct cf_repos *repos)
+{
+    json_t *root = cf_repos_write_head(repos);
+    json_t *array = json_array();
+    sort_repositories(repos);
+    for (size_t i = 0; i < repos->count; i++) {
+        (void)json_array_append_new(array, write_repository(&repos->items[i]));
+    }
+    (void)json_object_set_new(root, "repositories", array);
+    return root;
+}
+
+void cf_repos_write_items(struct cf_repos *repos, struct cf_buf *out)
+{
+    sort_repositories(repos);
+    for (size_t i = 0; i < repos->count; i++) {
+        json_t *item = write_repository(&repos->items[i]);
+        cf_repository_release(&repos->items[i]);
+        if (i) {
+            cf_buf_putc(out, ',');
+        }
+        cf_json_dump(item, out);
+        json_decref(item);
+    }
 }
 
 void cf_repository_fingerprint(const struct cf_repository *r, char out[CF_SHA256_HEX])

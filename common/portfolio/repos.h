@@ -38,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/base/hash.h"
 
@@ -121,6 +122,12 @@ int cf_repos_read(const json_t *root, struct cf_repos *out, struct cf_error *err
 
 /* The document without "blobs", which cf_commit_finish adds. Sorts the repositories first. */
 json_t *cf_repos_write(struct cf_repos *repos);
+
+/* The same in two parts, for thousands of repositories, whose JSON would take tens of megabytes:
+ * the document without "repositories", and the canonical text of that array's elements with commas
+ * between them, for cf_commit_tail. Each repository is released once it is written. */
+json_t *cf_repos_write_head(const struct cf_repos *repos);
+void cf_repos_write_items(struct cf_repos *repos, struct cf_buf *out);
 
 void cf_repos_release(struct cf_repos *repos);
 

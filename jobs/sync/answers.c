@@ -72,13 +72,14 @@ static int rate_limited(const struct cf_http_request *answer, struct cf_error *e
     return cf_error_set(err, CF_ERETRY, "GitHub's rate limit; it doesn't say for how long");
 }
 
-static int forbidden(const struct cf_http_request *answer, const char **reason,
+static int forbidden(const struct cf_http_request *answer, const char **reason, bool *limited,
                      struct cf_error *err)
 {
     char value[2048];
     json_t *body = NULL;
     int rc;
     if (is_rate_limit(answer, &body)) {
+        *limited = true;
         rc = rate_limited(answer, err);
     } else if (cf_http_header(answer, "X-GitHub-SSO", value, sizeof(value))) {
         rc = cf_error_set(err, CF_EDENIED, "GitHub wants the token to be authorized for SSO");
@@ -111,20 +112,20 @@ static const char *reason_of_status(long status)
     }
 }
 
-int sync_answer_check(const struct cf_http_request *answer, const char **reason,
+int sync_answer_check(const struct cf_http_request *answer, const char **reason, bool *limited,
                       struct cf_error *err)
 {
     int rc;
     *reason = NULL;
-    if (answer->status == 200) {
+    *limited = false;
+    if (answer->status == 200 || answer->status == 304) {
         return 0;
     }
     if (answer->status == 401) {
         rc = cf_error_set(err, CF_EDENIED,
-                          "GitHub refused the token; GITHUB_TOKEN must be a valid "
-                          "one");
+                          "GitHub refused the token, which is wrong, expired or revoked");
     } else if (answer->status == 403 || answer->status == 429) {
-        rc = forbidden(answer, reason, err);
+        rc = forbidden(answer, reason, limited, err);
     } else if (answer->status >= 500) {
         rc = cf_error_set(err, CF_EUNAVAILABLE, "GitHub answered with status %ld", answer->status);
     } else {
@@ -185,6 +186,17 @@ int sync_errors_check(const struct cf_http_request *answer, const json_t *errors
     return 0;
 }
 
+bool sync_errors_too_heavy(const json_t *errors)
+{
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const char *type = error_type(json_array_get(errors, i));
+        if (strcmp(type, "RESOURCE_LIMITS_EXCEEDED") == 0 || strcmp(type, "TIMEOUT") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *err)
 {
     const json_t *first = json_array_get(errors, 0);
@@ -195,8 +207,12 @@ int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *e
         return cf_error_set(err, CF_EDENIED, "%s: the token may not see it (%s)", what, type);
     }
     if (!*type && code) { /* only errors of validation have a code and no type */
-        return cf_error_set(err, CF_EDATA, "%s: this GitHub doesn't understand the query (%.60s)",
-                            what, code);
+        (void)cf_error_set(err, CF_EDATA, "%s: this GitHub doesn't understand the query (%.60s)",
+                           what, code);
+        if (err) {
+            (void)snprintf(err->service_code, sizeof(err->service_code), "%s", code);
+        }
+        return CF_EDATA;
     }
     return cf_error_set(err, CF_EUNAVAILABLE, "%s: GitHub answered with an error (%.60s)", what,
                         *type ? type : "without a type");

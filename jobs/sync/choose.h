@@ -7,8 +7,8 @@
 
 #include "common/portfolio/content.h"
 
-#define SYNC_DOCUMENT_MAX 512000 /* bytes: where GraphQL cuts a text */
-#define SYNC_EXTENSION_MAX 64    /* with the NUL; a longer one isn't counted */
+#define SYNC_DOCUMENT_MAX ((uint64_t)4 << 20) /* bytes; a longer one is listed without a text */
+#define SYNC_EXTENSION_MAX 64                 /* with the NUL; a longer one isn't counted */
 
 /* A file's claim to be the document of a kind: 0: none; of several, the highest wins, then the name
  * that sorts first. For the README the order is GitHub's: README.md before README with another

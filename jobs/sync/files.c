@@ -10,9 +10,15 @@
 
 static const size_t FILES_ANSWER = (size_t)48 << 20;
 
+bool sync_is_wanted(const struct cf_document *document)
+{
+    return document->path && !document->skipped && !document->text;
+}
+
+/* … and that a query gives. */
 static bool is_wanted(const struct cf_document *document)
 {
-    return document->path && !document->skipped;
+    return sync_is_wanted(document) && document->bytes <= SYNC_FILES_TEXT;
 }
 
 static uint64_t wanted_bytes(const struct sync_item *item)
@@ -54,7 +60,7 @@ void sync_files_query(struct sync_item *const *items, size_t count, struct cf_bu
     cf_buf_release(&fields);
 }
 
-/* 0 when the document is whole: with its text, or with the reason why it has none. */
+/* Takes the document's text; one that is binary or cut stays wanted. */
 static int read_file(const json_t *file, struct cf_document *document, struct cf_error *err)
 {
     const char *oid = NULL;
@@ -72,14 +78,7 @@ static int read_file(const json_t *file, struct cf_document *document, struct cf
                 (!json_is_boolean(binary) && !json_is_null(binary)))) {
         rc = cf_error_set(err, CF_EDATA, "a blob's text or isBinary is of a wrong type");
     }
-    if (rc) {
-        return rc;
-    }
-    if (json_is_true(binary) || json_is_null(text)) {
-        document->skipped = cf_strdup("binary");
-    } else if (truncated) {
-        document->skipped = cf_strdup("truncated");
-    } else {
+    if (!rc && !json_is_true(binary) && !json_is_null(text) && !truncated) {
         struct cf_buf clean = CF_BUF_INIT;
         json_t *whole = cf_json_text(json_string_value(text), json_string_length(text));
         cf_buf_append(&clean, json_string_value(whole), json_string_length(whole));
@@ -87,115 +86,136 @@ static int read_file(const json_t *file, struct cf_document *document, struct cf
         document->text = cf_buf_detach(&clean);
         json_decref(whole);
     }
-    return 0;
+    return rc;
 }
 
-static void read_item(const json_t *answer, struct sync_item *item, const char *alias)
+/* False when the answer lacks it because it was too much. */
+static bool read_item(const json_t *answer, struct sync_item *item, const char *alias)
 {
     const char *const path[] = {alias, NULL};
     const json_t *node = json_object_get(json_object_get(answer, "data"), alias);
     const json_t *error = sync_error_at(json_object_get(answer, "errors"), path);
     struct cf_error err = {0};
-    if (error || !json_is_object(node)) {
-        item->reason = sync_error_reason(error);
-        return;
+    if (!json_is_object(node)) {
+        const char *reason = sync_error_reason(error);
+        bool heavy = strcmp(reason, "resource_limits") == 0;
+        item->reason = heavy || !error ? NULL : reason;
+        return !heavy;
     }
     for (size_t j = 0; j < CF_DOCUMENT_KINDS; j++) {
         struct cf_document *document = &item->content.documents[j];
         char name[16];
         (void)snprintf(name, sizeof(name), "d%zu", j);
-        if (!is_wanted(document)) {
-            continue;
-        }
         const json_t *file = json_object_get(node, name);
-        if (!json_is_object(file)) {
-            item->reason = "files_missing";
-            return;
-        }
-        if (read_file(file, document, &err)) {
+        if (is_wanted(document) && json_is_object(file) && read_file(file, document, &err)) {
             cf_log_error(CF_WARN, "file_unreadable", &err);
             item->reason = "bad_answer";
-            return;
+            break;
         }
     }
+    return true;
 }
 
-void sync_files_read(const json_t *answer, struct sync_item *const *items, size_t count)
+size_t sync_files_read(const json_t *answer, struct sync_item *const *items, size_t count)
 {
+    size_t lacking = 0;
     for (size_t i = 0; i < count; i++) {
         char alias[24];
         (void)snprintf(alias, sizeof(alias), "r%zu", i);
-        read_item(answer, items[i], alias);
+        bool whole = read_item(answer, items[i], alias);
+        lacking += !whole;
+        items[i]->asked = whole;
     }
+    return lacking;
 }
 
-/* One query. An error that isn't fatal becomes the items' reason. */
-static int fetch_batch(struct sync_github *github, struct sync_item *const *items, size_t count,
-                       struct cf_error *err)
+/* One query. CF_EUNAVAILABLE: it gave nothing, or not all of it. */
+static int send_query(struct sync_session *session, struct sync_item *const *items, size_t count,
+                      size_t *lacking, struct cf_error *err)
 {
     struct cf_buf query = CF_BUF_INIT;
     json_t *variables;
     json_t *answer = NULL;
-    struct cf_error error = {0};
     sync_files_query(items, count, &query, &variables);
     int rc =
-        sync_github_query(github, cf_buf_str(&query), variables, FILES_ANSWER, &answer, &error);
+        sync_query(session, cf_buf_str(&query), variables, FILES_ANSWER, count > 1, &answer, err);
     cf_buf_release(&query);
-    if (!rc) {
-        sync_files_read(answer, items, count);
-        json_decref(answer);
-        return 0;
+    *lacking = rc ? count : sync_files_read(answer, items, count);
+    json_decref(answer);
+    return rc;
+}
+
+static void give_up(struct sync_item *const *items, size_t count, bool down)
+{
+    for (size_t i = 0; i < count; i++) {
+        items[i]->asked = true;
+        items[i]->unavailable = down;
+        items[i]->reason = down ? "unavailable" : items[i]->reason;
     }
-    if (sync_error_is_fatal(rc)) {
+}
+
+/* Those that a query didn't give, even alone, are left to REST, unless GitHub is down. */
+static int fetch_batch(struct sync_session *session, struct sync_batch *batch,
+                       struct sync_item *const *items, size_t count, unsigned *failures,
+                       struct cf_error *err)
+{
+    size_t lacking;
+    struct cf_error error = {0};
+    int rc = send_query(session, items, count, &lacking, &error);
+    if (rc && sync_error_is_fatal(rc)) {
         *err = error;
         return rc;
     }
-    cf_log_error(CF_WARN, "files_failed", &error);
-    for (size_t i = 0; i < count; i++) {
-        items[i]->unavailable = rc == CF_EUNAVAILABLE;
-        items[i]->reason = items[i]->unavailable ? "unavailable" : "bad_answer";
+    if (!lacking) {
+        sync_batch_pass(batch);
+        *failures = 0;
+        return 0;
+    }
+    bool heavy = !rc || sync_is_too_heavy(&error);
+    if (rc) {
+        cf_log_error(CF_WARN, "files_failed", &error);
+    }
+    if (heavy && count > 1 && sync_batch_shrink(batch)) {
+        cf_log(CF_WARN, "batch_halved", CF_I("repositories", batch->size), CF_END);
+        sync_session_back_off(session, ++*failures);
+    } else {
+        give_up(items, count, rc == CF_EUNAVAILABLE && !heavy);
     }
     return 0;
 }
 
-/* Collects the next items that fit into one query, from plan->items[*next] on. */
-static size_t next_batch(struct sync_plan *plan, size_t *next,
-                         struct sync_item *batch[SYNC_FILES_REPOSITORIES])
+/* Collects the next items that fit into one query. */
+static size_t next_batch(struct sync_item *items, size_t count, size_t most,
+                         struct sync_item *out[SYNC_FILES_REPOSITORIES])
 {
-    size_t count = 0;
+    size_t found = 0;
     uint64_t bytes = 0;
-    for (; *next < plan->count && count < SYNC_FILES_REPOSITORIES; (*next)++) {
-        struct sync_item *item = &plan->items[*next];
+    for (size_t i = 0; i < count && found < most; i++) {
+        struct sync_item *item = &items[i];
         uint64_t more = wanted_bytes(item);
-        if (item->action != SYNC_FETCH || item->reason || !more) {
+        if (item->action != SYNC_FETCH || item->reason || item->asked || !*item->content.tree ||
+            !more) {
             continue;
         }
-        if (count && bytes + more > SYNC_FILES_BYTES) {
+        if (found && bytes + more > SYNC_FILES_BYTES) {
             break;
         }
         bytes += more;
-        batch[count++] = item;
+        out[found++] = item;
     }
-    return count;
+    return found;
 }
 
-int sync_files_fetch(struct sync_github *github, struct sync_plan *plan,
-                     int (*complete)(void *context, struct sync_item *item, struct cf_error *err),
-                     void *context, struct cf_error *err)
+int sync_files_fetch(struct sync_session *session, struct sync_batch *batch,
+                     struct sync_item *items, size_t count, struct cf_error *err)
 {
+    struct sync_item *chosen[SYNC_FILES_REPOSITORIES];
+    unsigned failures = 0;
+    size_t found = 1;
     int rc = 0;
-    size_t next = 0;
-    size_t done = 0;
-    while (!rc && done < plan->count) {
-        struct sync_item *batch[SYNC_FILES_REPOSITORIES];
-        size_t count = next_batch(plan, &next, batch);
-        rc = count ? fetch_batch(github, batch, count, err) : 0;
-        for (; done < next && !rc; done++) {
-            struct sync_item *item = &plan->items[done];
-            if (item->action == SYNC_FETCH && !item->reason) {
-                rc = complete(context, item, err);
-            }
-        }
+    while (!rc && found && sync_session_uses_graphql(session)) {
+        found = next_batch(items, count, batch->size, chosen);
+        rc = found ? fetch_batch(session, batch, chosen, found, &failures, err) : 0;
     }
-    return rc;
+    return rc ? rc : sync_blobs_fetch(session, items, count, err);
 }

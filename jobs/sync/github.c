@@ -5,20 +5,10 @@
 
 #include "common/base/alloc.h"
 #include "common/base/build.h"
-#include "common/base/json.h"
-#include "common/base/log.h"
+#include "common/base/clock.h"
+#include "jobs/sync/session.h"
 
-static const size_t TREE_ANSWER = (size_t)24 << 20; /* GitHub cuts a tree at 7 MB */
-
-struct sync_github {
-    struct cf_http *http;
-    char *api_url;
-    char *graphql_url;
-    char *authorization;
-    const char *headers[5];
-    uint64_t points;
-    int64_t remaining;
-};
+enum { IN_FLIGHT = 32 }; /* of all tenants together; GitHub bears 100 of one */
 
 static int check_url(const char *variable, const char *url, struct cf_error *err)
 {
@@ -27,23 +17,6 @@ static int check_url(const char *variable, const char *url, struct cf_error *err
                             "%s must be an https URL (http to a loopback address only) without "
                             "user, query and fragment",
                             variable);
-    }
-    return 0;
-}
-
-static int check_token(const char *token, struct cf_error *err)
-{
-    if (!token || !*token) {
-        return cf_error_set(err, CF_ECONFIG,
-                            "GITHUB_TOKEN is not set; a token without any permission is enough to "
-                            "read public repositories");
-    }
-    for (const char *p = token; *p; p++) {
-        if (*p <= ' ' || *p > '~') {
-            return cf_error_set(err, CF_ECONFIG,
-                                "GITHUB_TOKEN holds a space, a line break or another character "
-                                "that no token has");
-        }
     }
     return 0;
 }
@@ -57,23 +30,15 @@ static char *without_last_slashes(const char *url)
     return cf_strndup(url, length);
 }
 
-int sync_github_new(const struct sync_github_settings *settings, struct sync_github **out,
-                    struct cf_error *err)
+static const char *or_null(const char *text)
 {
-    const char *api =
-        settings->api_url && *settings->api_url ? settings->api_url : "https://api.github.com";
-    const char *graphql =
-        settings->graphql_url && *settings->graphql_url ? settings->graphql_url : NULL;
-    *out = NULL;
-    int rc = check_url("GITHUB_API_URL", api, err);
-    rc = rc || !graphql ? rc : check_url("GITHUB_GRAPHQL_URL", graphql, err);
-    rc = rc ? rc : check_token(settings->token, err);
-    if (rc) {
-        return rc;
-    }
-    struct sync_github *github = cf_calloc(1, sizeof(*github));
+    return text && *text ? text : NULL;
+}
+
+static void make_engine(struct sync_github *github, const struct sync_github_settings *settings)
+{
     char *agent = cf_asprintf("cloudfolio-sync/%s", cf_build());
-    const struct cf_http_options options = {.max_in_flight = 8,
+    const struct cf_http_options options = {.max_in_flight = IN_FLIGHT,
                                             .user_agent = agent,
                                             .stop = settings->stop,
                                             .backoff_ms = settings->backoff_ms,
@@ -81,169 +46,64 @@ int sync_github_new(const struct sync_github_settings *settings, struct sync_git
                                                 settings->total_ms ? settings->total_ms : 60000};
     github->http = cf_http_new(&options);
     free(agent);
+}
+
+static int make_tokens(struct sync_github *github, const struct sync_github_settings *settings,
+                       struct cf_error *err)
+{
+    const struct sync_tokens_settings tokens = {.sources = settings->token_sources,
+                                                .app_id = settings->app_id,
+                                                .app_key = settings->app_key,
+                                                .api_url = github->api_url,
+                                                .http = github->http,
+                                                .stop = settings->stop};
+    return sync_tokens_new(&tokens, &github->tokens, err);
+}
+
+int sync_github_new(const struct sync_github_settings *settings, struct sync_github **out,
+                    struct cf_error *err)
+{
+    const char *api = or_null(settings->api_url);
+    const char *graphql = or_null(settings->graphql_url);
+    api = api ? api : "https://api.github.com";
+    *out = NULL;
+    int rc = check_url("GITHUB_API_URL", api, err);
+    rc = rc || !graphql ? rc : check_url("GITHUB_GRAPHQL_URL", graphql, err);
+    if (rc) {
+        return rc;
+    }
+    struct sync_github *github = cf_calloc(1, sizeof(*github));
     github->api_url = without_last_slashes(api);
     github->graphql_url = graphql ? cf_strdup(graphql) : sync_graphql_url(github->api_url);
-    github->authorization = cf_asprintf("Authorization: bearer %s", settings->token);
-    github->headers[0] = github->authorization;
-    github->headers[1] = "Accept: application/vnd.github+json";
-    github->headers[2] = "X-GitHub-Api-Version: 2022-11-28";
-    github->headers[3] = "Content-Type: application/json";
-    github->remaining = -1;
+    github->rest_only = settings->rest_only;
+    github->limits = settings->limits;
+    github->backoff_ms = settings->backoff_ms ? settings->backoff_ms : 200;
+    github->stop = settings->stop;
+    github->deadline_ms =
+        settings->time_limit_ms ? cf_clock_monotonic_ms() + settings->time_limit_ms : 0;
+    make_engine(github, settings);
+    rc = make_tokens(github, settings, err);
+    if (rc) {
+        sync_github_free(github);
+        return rc;
+    }
     *out = github;
     return 0;
 }
 
 void sync_github_free(struct sync_github *github)
 {
-    if (github) {
-        cf_http_free(github->http);
-        free(github->api_url);
-        free(github->graphql_url);
-        free(github->authorization);
-        free(github);
+    if (!github) {
+        return;
     }
-}
-
-const char *sync_github_api(const struct sync_github *github)
-{
-    return github->api_url;
-}
-
-/* A page of a proxy or load balancer in a 200 is an outage, and must not reach the parser. */
-static enum cf_http_verdict judge(struct cf_http_request *request)
-{
-    const char *body = cf_buf_str(&request->answer);
-    body += strspn(body, " \t\r\n");
-    if (request->status == 200 && *body != '{' && *body != '[') {
-        request->rc = cf_error_at(&request->error, CF_EUNAVAILABLE, request->method, "",
-                                  "GitHub answered with something that isn't JSON");
-        return CF_HTTP_RETRY;
+    sync_tokens_free(github->tokens);
+    cf_http_free(github->http);
+    while (github->budgets) {
+        struct sync_budget *budget = github->budgets;
+        github->budgets = budget->next;
+        free(budget);
     }
-    return CF_HTTP_DEFAULT;
-}
-
-/* Counts what a query cost, as far as the answer says so. */
-static void count_points(struct sync_github *github, const json_t *data)
-{
-    const json_t *limit = json_object_get(data, "rateLimit");
-    json_int_t cost = json_integer_value(json_object_get(limit, "cost"));
-    const json_t *remaining = json_object_get(limit, "remaining");
-    if (cost > 0) {
-        github->points += (uint64_t)cost;
-    }
-    if (json_is_integer(remaining)) {
-        github->remaining = json_integer_value(remaining);
-    }
-}
-
-static int read_query_answer(struct sync_github *github, const struct cf_http_request *request,
-                             json_t **answer, struct cf_error *err)
-{
-    const char *reason;
-    int rc = sync_answer_check(request, &reason, err);
-    if (rc) {
-        return rc;
-    }
-    rc = cf_json_parse_foreign(request->answer.data, request->answer.length, "GitHub's answer",
-                               answer, err);
-    if (rc) {
-        return rc;
-    }
-    const json_t *data = json_object_get(*answer, "data");
-    const json_t *errors = json_object_get(*answer, "errors");
-    count_points(github, data);
-    rc = sync_errors_check(request, errors, err);
-    if (!rc && !json_is_object(data)) {
-        rc = errors ? sync_errors_fatal(errors, "the query failed", err)
-                    : cf_error_set(err, CF_EDATA, "GitHub's answer has no \"data\"");
-    }
-    return rc;
-}
-
-int sync_github_query(struct sync_github *github, const char *query, json_t *variables,
-                      size_t max_answer, json_t **answer, struct cf_error *err)
-{
-    struct cf_buf body = CF_BUF_INIT;
-    json_t *document = json_object();
-    (void)json_object_set_new(document, "query", json_string(query));
-    (void)json_object_set_new(document, "variables", variables);
-    cf_json_dump(document, &body);
-    json_decref(document);
-    struct cf_http_request request = {.method = "POST",
-                                      .url = github->graphql_url,
-                                      .headers = github->headers,
-                                      .body = body.data,
-                                      .body_length = body.length,
-                                      .max_answer = max_answer,
-                                      .judge = judge};
-    *answer = NULL;
-    cf_http_add(github->http, &request);
-    cf_http_wait(github->http);
-    int rc = request.rc;
-    if (rc) {
-        *err = request.error;
-    } else {
-        rc = read_query_answer(github, &request, answer, err);
-    }
-    cf_http_request_release(&request);
-    cf_buf_release(&body);
-    if (rc) {
-        json_decref(*answer);
-        *answer = NULL;
-    }
-    return rc;
-}
-
-static void get_done(struct cf_http_request *request)
-{
-    struct sync_get *get = request->context;
-    get->rc = request->rc;
-    get->error = request->error;
-    if (!get->rc) {
-        get->rc = sync_answer_check(request, &get->reason, &get->error);
-    }
-    if (!get->rc) {
-        get->rc = cf_json_parse_foreign(request->answer.data, request->answer.length,
-                                        "GitHub's answer", &get->document, &get->error);
-    }
-    cf_http_request_release(request);
-    free(get->url);
-    get->url = NULL;
-    get->done(get);
-}
-
-void sync_github_get(struct sync_github *github, struct sync_get *get, const char *path)
-{
-    sync_get_release(get);
-    get->rc = 0;
-    get->reason = NULL;
-    get->url = cf_asprintf("%s%s", github->api_url, path);
-    get->http = (struct cf_http_request){.method = "GET",
-                                         .url = get->url,
-                                         .headers = github->headers,
-                                         .max_answer = TREE_ANSWER,
-                                         .judge = judge,
-                                         .done = get_done,
-                                         .context = get};
-    cf_http_add(github->http, &get->http);
-}
-
-void sync_github_wait(struct sync_github *github)
-{
-    cf_http_wait(github->http);
-}
-
-void sync_get_release(struct sync_get *get)
-{
-    json_decref(get->document);
-    get->document = NULL;
-    free(get->url);
-    get->url = NULL;
-}
-
-struct sync_github_totals sync_github_totals(const struct sync_github *github)
-{
-    return (struct sync_github_totals){.http = cf_http_totals(github->http),
-                                       .points = github->points,
-                                       .remaining = github->remaining};
+    free(github->api_url);
+    free(github->graphql_url);
+    free(github);
 }

@@ -15,10 +15,10 @@ enum { MOST_PAGES = 2000 };
 static const size_t PAGE_ANSWER = (size_t)8 << 20;
 
 static const char query[] =
-    "query Listing($login: String!, $after: String) {"
+    "query Listing($login: String!, $after: String, $first: Int!) {"
     " rateLimit { cost remaining resetAt }"
     " repositoryOwner(login: $login) { __typename login"
-    " repositories(first: 50, after: $after, ownerAffiliations: [OWNER], privacy: PUBLIC,"
+    " repositories(first: $first, after: $after, ownerAffiliations: [OWNER], privacy: PUBLIC,"
     " orderBy: {field: CREATED_AT, direction: ASC}) {"
     " totalCount pageInfo { hasNextPage endCursor }"
     " nodes { databaseId id name url description homepageUrl visibility createdAt updatedAt "
@@ -39,47 +39,54 @@ void sync_listing_release(struct sync_listing *listing)
     free(listing->login);
     free(listing->kind);
     free(listing->cursor);
+    json_decref(listing->etags);
     *listing = (struct sync_listing){0};
 }
 
-static int add_node(struct sync_listing *listing, const json_t *node, const json_t *errors,
-                    size_t index, const char *api_url)
+void sync_listing_add(struct sync_listing *listing, struct cf_repository *repository,
+                      const char *problem, const struct cf_error *why)
 {
-    char number[24];
-    struct cf_error err = {0};
-    struct sync_listed listed = {0};
-    (void)snprintf(number, sizeof(number), "%zu", index);
-    const char *const path[] = {"repositoryOwner", "repositories", "nodes", number, NULL};
-    const json_t *error = sync_error_at(errors, path);
-    int rc = sync_listing_read_node(node, listing->login, api_url, &listed.repository, &err);
-    if (rc == CF_EDENIED) {
-        cf_log(CF_WARN, "not_public", CF_I("id", listed.repository.id), CF_END);
-        cf_repository_release(&listed.repository);
-        return 0;
-    }
-    if (error || rc) {
-        uint64_t id = listed.repository.id;
-        cf_repository_release(&listed.repository);
-        listed.repository.id = id;
-        listed.problem = error ? sync_error_reason(error) : "bad_listing";
-        cf_log(CF_WARN, "listing_unreadable", CF_I("id", id), CF_S("reason", listed.problem),
-               CF_S("error", err.message), CF_END);
+    struct sync_listed listed = {.repository = *repository, .problem = problem};
+    uint64_t id = repository->id;
+    if (problem) {
+        cf_repository_release(repository);
+        listed.repository = (struct cf_repository){.id = id};
+        cf_log(CF_WARN, "listing_unreadable", CF_I("id", id), CF_S("reason", problem),
+               CF_S("error", why->message), CF_END);
         if (!id) {
             listing->partial = true;
-            return 0;
+            return;
         }
     }
     for (size_t i = 0; i < listing->count; i++) {
-        if (listing->items[i].repository.id == listed.repository.id) {
-            cf_log(CF_WARN, "listed_twice", CF_I("id", listed.repository.id), CF_END);
+        if (listing->items[i].repository.id == id) {
+            cf_log(CF_WARN, "listed_twice", CF_I("id", id), CF_END);
             cf_repository_release(&listed.repository);
-            return 0;
+            return;
         }
     }
     listing->items =
         cf_grow(listing->items, listing->count, &listing->capacity, sizeof(*listing->items));
     listing->items[listing->count++] = listed;
-    return 0;
+}
+
+static void add_node(struct sync_listing *listing, const json_t *node, const json_t *errors,
+                     size_t index, const char *api_url)
+{
+    char number[24];
+    struct cf_error err = {0};
+    struct cf_repository repository = {0};
+    (void)snprintf(number, sizeof(number), "%zu", index);
+    const char *const path[] = {"repositoryOwner", "repositories", "nodes", number, NULL};
+    const json_t *error = sync_error_at(errors, path);
+    int rc = sync_listing_read_node(node, listing->login, api_url, &repository, &err);
+    if (rc == CF_EDENIED) {
+        cf_log(CF_WARN, "not_public", CF_I("id", repository.id), CF_END);
+        cf_repository_release(&repository);
+        return;
+    }
+    const char *problem = error ? sync_error_reason(error) : rc ? "bad_listing" : NULL;
+    sync_listing_add(listing, &repository, problem, &err);
 }
 
 /* Errors that no node explains mean that this isn't the whole listing. */
@@ -174,28 +181,65 @@ int sync_listing_add_page(struct sync_listing *listing, const json_t *answer, co
     rc = rc ? rc : cf_json_get_object(owner, "repositories", &connection, err);
     rc = rc ? rc : cf_json_get_array(connection, "nodes", &nodes, err);
     for (size_t i = 0; i < json_array_size(nodes) && !rc; i++) {
-        rc = add_node(listing, json_array_get(nodes, i), errors, i, api_url);
+        add_node(listing, json_array_get(nodes, i), errors, i, api_url);
     }
     return rc ? rc : read_page_info(listing, connection, json_array_size(nodes), err);
 }
 
-int sync_listing_fetch(struct sync_github *github, const char *login, struct sync_listing *out,
-                       struct cf_error *err)
+static json_t *page_variables(const struct sync_listing *listing, const char *login,
+                              const struct sync_batch *batch)
+{
+    json_t *variables = json_object();
+    (void)json_object_set_new(variables, "login", json_string(login));
+    (void)json_object_set_new(variables, "after", cf_json_string_or_null(listing->cursor));
+    (void)json_object_set_new(variables, "first", json_integer(batch->size));
+    return variables;
+}
+
+/* One page, made smaller until GitHub can give it. */
+static int fetch_page(struct sync_session *session, const char *login, struct sync_batch *batch,
+                      struct sync_listing *listing, struct cf_error *err)
+{
+    for (unsigned failures = 1;; failures++) {
+        json_t *answer = NULL;
+        int rc = sync_query(session, query, page_variables(listing, login, batch), PAGE_ANSWER,
+                            batch->size > 1, &answer, err);
+        bool heavy =
+            rc ? sync_is_too_heavy(err) : sync_errors_too_heavy(json_object_get(answer, "errors"));
+        if (heavy && sync_batch_shrink(batch)) {
+            cf_log(CF_WARN, "page_halved", CF_I("repositories", batch->size), CF_END);
+            json_decref(answer);
+            sync_session_back_off(session, failures);
+            continue;
+        }
+        if (!rc) {
+            rc = sync_listing_add_page(listing, answer, login, sync_session_api(session), err);
+        }
+        if (!rc && !heavy) {
+            sync_batch_pass(batch);
+        }
+        json_decref(answer);
+        return rc;
+    }
+}
+
+int sync_listing_fetch(struct sync_session *session, const char *login, struct sync_batch *batch,
+                       struct sync_listing *out, struct cf_error *err)
 {
     int rc;
     *out = (struct sync_listing){0};
     do {
-        json_t *answer = NULL;
-        json_t *variables = json_object();
-        (void)json_object_set_new(variables, "login", json_string(login));
-        (void)json_object_set_new(variables, "after", cf_json_string_or_null(out->cursor));
-        rc = sync_github_query(github, query, variables, PAGE_ANSWER, &answer, err);
-        rc = rc ? rc : sync_listing_add_page(out, answer, login, sync_github_api(github), err);
-        json_decref(answer);
+        rc = fetch_page(session, login, batch, out, err);
     } while (!rc && out->more);
-    if (rc) {
+    if (rc == CF_ERETRY && out->login) {
+        out->partial = true;
+    } else if (rc) {
         sync_listing_release(out);
-        (void)cf_error_prefix(err, "listing the repositories of %s", login);
     }
-    return rc;
+    return rc ? cf_error_prefix(err, "listing the repositories of %s", login) : 0;
+}
+
+bool sync_listing_needs_rest(const struct cf_error *err)
+{
+    return sync_is_too_heavy(err) || (err->code == CF_EDATA && *err->service_code);
 }

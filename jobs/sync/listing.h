@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "common/portfolio/repos.h"
+#include "jobs/sync/batch.h"
 #include "jobs/sync/github.h"
 
 struct sync_listed {
@@ -20,17 +21,29 @@ struct sync_listing {
     struct sync_listed *items;
     size_t count;
     size_t capacity;
-    bool partial; /* GitHub says that there are more, but doesn't say which */
+    bool partial;  /* GitHub says that there are more, but doesn't say which */
+    json_t *etags; /* of the pages by REST, when all is well with them; else NULL */
     /* While pages come: */
     char *cursor;
     bool more;
     uint64_t pages;
 };
 
-/* Fetches all pages. CF_ENOTFOUND when there is no such account. */
-int sync_listing_fetch(struct sync_github *github, const char *login, struct sync_listing *out,
-                       struct cf_error *err);
+#define SYNC_LISTING_PAGE 50 /* repositories a page, at most */
+
+/* Fetches all pages, with pages of the size that batch says. CF_ENOTFOUND when there is no such
+ * account. After CF_ERETRY (a rate limit) out holds what came until then, as partial; after any
+ * other error nothing. sync_listing_needs_rest is true of an error that the listing by REST may not
+ * have. */
+int sync_listing_fetch(struct sync_session *session, const char *login, struct sync_batch *batch,
+                       struct sync_listing *out, struct cf_error *err);
+bool sync_listing_needs_rest(const struct cf_error *err);
 void sync_listing_release(struct sync_listing *listing);
+
+/* Enters one repository, which is taken over, or only its id when there is a problem (NULL: none).
+ * One without even an id makes the listing partial; one that is there already is dropped. */
+void sync_listing_add(struct sync_listing *listing, struct cf_repository *repository,
+                      const char *problem, const struct cf_error *why);
 
 /* Adds what one page's answer holds. tenant is the login asked for, in any case; api_url is for the
  * REST addresses in the metadata. */

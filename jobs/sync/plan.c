@@ -93,10 +93,16 @@ static void keep(const struct cf_repository *previous, const char *reason,
     }
 }
 
-static bool item_result(const struct sync_item *item, struct cf_repository *out)
+static void move_repository(struct sync_item *item, struct cf_repository *out)
+{
+    *out = item->repository;
+    item->repository = (struct cf_repository){.id = out->id};
+}
+
+static bool item_result(struct sync_item *item, struct cf_repository *out)
 {
     if (!item->reason) {
-        cf_repository_copy(&item->repository, out);
+        move_repository(item, out);
         return true;
     }
     if (is_good(item->previous) || (item->previous && item->action == SYNC_BAD)) {
@@ -106,7 +112,7 @@ static bool item_result(const struct sync_item *item, struct cf_repository *out)
     if (item->action == SYNC_BAD) {
         return false; /* there is nothing to say of it but its number, which is in the log */
     }
-    cf_repository_copy(&item->repository, out);
+    move_repository(item, out);
     out->state = CF_REPOSITORY_FAILED;
     out->reason = cf_strdup(item->reason);
     out->fingerprint[0] = '\0';
@@ -124,7 +130,7 @@ static bool is_listed(const struct sync_plan *plan, uint64_t id)
     return false;
 }
 
-void sync_plan_result(const struct sync_plan *plan, struct cf_repos *out)
+void sync_plan_result(struct sync_plan *plan, struct cf_repos *out)
 {
     *out = (struct cf_repos){.login = cf_strdup(plan->login), .kind = cf_strdup(plan->kind)};
     out->items = cf_calloc(plan->count + plan->previous->count, sizeof(*out->items));

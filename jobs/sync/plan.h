@@ -20,6 +20,10 @@ struct sync_item {
     const char *reason;        /* why it couldn't be read; NULL: nothing went wrong */
     bool unavailable;          /* because GitHub was down */
     struct cf_content content; /* while it is fetched */
+    bool under_way;            /* its tree was asked for */
+    bool walk;                 /* its tree is too large for one answer */
+    bool document_under_way[CF_DOCUMENT_KINDS];
+    bool asked; /* a query for its documents was answered, or given up */
 };
 
 struct sync_plan {
@@ -29,6 +33,8 @@ struct sync_plan {
     const char *kind;
     bool partial;
     const struct cf_repos *previous; /* borrowed */
+    size_t answered;                 /* trees that GitHub answered for, in whatever way */
+    size_t unanswered;               /* trees that it didn't */
 };
 
 struct sync_changes {
@@ -47,8 +53,9 @@ void sync_plan_release(struct sync_plan *plan);
 size_t sync_plan_count(const struct sync_plan *plan, enum sync_action action);
 
 /* The new version: what came, else what the last version had (kept), else an entry without content
- * (failed). Repositories that the listing doesn't have are left out, unless it was partial. */
-void sync_plan_result(const struct sync_plan *plan, struct cf_repos *out);
+ * (failed). Repositories that the listing doesn't have are left out, unless it was partial. The
+ * items' repositories are moved out: of them, only the ids are left. */
+void sync_plan_result(struct sync_plan *plan, struct cf_repos *out);
 
 /* True when nothing that was wanted could be fetched because GitHub was down, and there is nothing
  * worth a version: nothing else has changed, or this would be the first, or so many were wanted

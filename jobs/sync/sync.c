@@ -5,30 +5,14 @@
 
 #include "common/base/json.h"
 #include "common/base/log.h"
+#include "common/base/progress.h"
 #include "jobs/sync/files.h"
+#include "jobs/sync/list.h"
 #include "jobs/sync/trees.h"
 
-static struct sync_github *client;
-
-int sync_start(const volatile int *stop, struct cf_error *err)
-{
-    const struct sync_github_settings settings = {.api_url = getenv("GITHUB_API_URL"),
-                                                  .graphql_url = getenv("GITHUB_GRAPHQL_URL"),
-                                                  .token = getenv("GITHUB_TOKEN"),
-                                                  .stop = stop};
-    return sync_github_new(&settings, &client, err);
-}
-
-void sync_finish(void)
-{
-    sync_github_free(client);
-    client = NULL;
-}
-
-int sync_run_job(struct cf_run *run, struct cf_error *err)
-{
-    return sync_run(run, client, err);
-}
+/* Repositories whose trees and documents are fetched together: some queries for files, which the
+ * next trees wait for, and what is lost at most when a limit ends the run between the two. */
+enum { CHUNK = 4 * SYNC_FILES_REPOSITORIES };
 
 /* The last version: where a run begins. */
 struct last {
@@ -79,17 +63,21 @@ struct work {
     struct last last;
     struct sync_listing listing;
     struct sync_plan plan;
+    struct sync_session *session;
+    struct sync_batch pages;
+    struct sync_batch files;
     struct cf_commit *commit;
+    json_t *etags; /* of the listing's pages, or NULL */
     size_t documents;
+    size_t fetched;      /* repositories */
+    struct cf_error cut; /* what ended the reading early; code 0: nothing did */
 };
 
 /* Hands an item's content over to the commit, so that its texts needn't be held until the end. */
-static int add_content(void *context, struct sync_item *item, struct cf_error *err)
+static void add_content(struct work *work, struct sync_item *item)
 {
-    struct work *work = context;
     struct cf_buf bytes = CF_BUF_INIT;
     struct cf_blob_ref ref;
-    (void)err;
     for (size_t i = 0; i < CF_DOCUMENT_KINDS; i++) {
         const struct cf_document *document = &item->content.documents[i];
         work->documents += document->text != NULL;
@@ -105,13 +93,79 @@ static int add_content(void *context, struct sync_item *item, struct cf_error *e
     cf_commit_add(work->commit, bytes.data, bytes.length, "application/json", &ref);
     cf_buf_release(&bytes);
     memcpy(item->repository.content, ref.sha256, sizeof(ref.sha256));
-    return 0;
+    work->fetched++;
 }
 
-static int fetch(struct work *work, struct sync_github *github, struct cf_error *err)
+static bool is_whole(const struct sync_item *item)
 {
-    int rc = sync_trees_fetch(github, &work->plan, err);
-    return rc ? rc : sync_files_fetch(github, &work->plan, add_content, work, err);
+    bool whole = item->action == SYNC_FETCH && !item->reason && *item->content.tree;
+    for (size_t i = 0; i < CF_DOCUMENT_KINDS && whole; i++) {
+        whole = !sync_is_wanted(&item->content.documents[i]);
+    }
+    return whole;
+}
+
+static bool any_to_fetch(const struct sync_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].action == SYNC_FETCH) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Trees and documents of some items. Those that are whole then are added, whatever happens. */
+static int fetch_some(struct work *work, struct sync_item *items, size_t count,
+                      struct cf_error *err)
+{
+    struct sync_session *session = work->session;
+    int rc = 0;
+    if (!any_to_fetch(items, count)) {
+        return 0;
+    }
+    if (sync_session_uses_graphql(session)) { /* trees are of no use without documents */
+        rc = sync_session_ready(session, SYNC_GRAPHQL, err);
+    }
+    rc = rc ? rc : sync_trees_fetch(session, &work->plan, items, count, err);
+    rc = rc ? rc : sync_files_fetch(session, &work->files, items, count, err);
+    for (size_t i = 0; i < count; i++) {
+        if (is_whole(&items[i])) {
+            add_content(work, &items[i]);
+        }
+    }
+    return rc;
+}
+
+static const char *reason_of_cut(int code)
+{
+    return code == CF_ERETRY         ? "rate_limited"
+           : code == CF_EINTERRUPTED ? "interrupted"
+                                     : "cut_short";
+}
+
+/* An error is the store's. GitHub's is remembered in work->cut. */
+static int fetch(struct work *work, struct cf_error *err)
+{
+    struct sync_plan *plan = &work->plan;
+    int rc = work->cut.code;
+    for (size_t i = 0; i < plan->count && !rc; i += CHUNK) {
+        size_t count = plan->count - i < CHUNK ? plan->count - i : CHUNK;
+        rc = fetch_some(work, &plan->items[i], count, &work->cut);
+        if (cf_commit_flush(work->commit, err)) {
+            return err->code;
+        }
+        if (work->run->alone) {
+            cf_progress("repositories", i + count, plan->count);
+        }
+    }
+    for (size_t i = 0; i < plan->count && rc; i++) {
+        struct sync_item *item = &plan->items[i];
+        if (item->action == SYNC_FETCH && !item->reason && !*item->repository.content) {
+            item->reason = reason_of_cut(rc);
+        }
+    }
+    return 0;
 }
 
 static void log_kept(const struct cf_repos *now)
@@ -129,21 +183,15 @@ static void log_kept(const struct cf_repos *now)
 /* Refers to the blobs that the last version has. Those that were fetched are added already. */
 static int keep_blobs(struct work *work, const struct cf_repos *now, struct cf_error *err)
 {
-    for (size_t i = 0; i < now->count; i++) {
-        const char *content = now->items[i].content;
-        bool fetched = false;
-        for (size_t j = 0; j < work->plan.count && !fetched; j++) {
-            const struct sync_item *item = &work->plan.items[j];
-            fetched = item->action == SYNC_FETCH && !item->reason &&
-                      strcmp(item->repository.content, content) == 0;
-        }
+    int rc = 0;
+    for (size_t i = 0; i < now->count && !rc; i++) {
         struct cf_blob_ref ref;
-        int rc = *content && !fetched ? cf_commit_keep(work->commit, content, &ref, err) : 0;
-        if (rc) {
-            return rc;
+        const char *content = now->items[i].content;
+        if (*content && !cf_commit_lists(work->commit, content)) {
+            rc = cf_commit_keep(work->commit, content, &ref, err);
         }
     }
-    return 0;
+    return rc;
 }
 
 /* Somebody was faster: when they committed the same, the work is done. */
@@ -166,11 +214,15 @@ static int after_conflict(struct work *work, const char *request, struct cf_erro
 
 static json_t *summary_of(const struct work *work, const struct sync_changes *c)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "repositories",
-                     (json_int_t)c->repositories, "empty", (json_int_t)c->empty, "kept",
-                     (json_int_t)c->kept, "failed", (json_int_t)c->failed, "added",
-                     (json_int_t)c->added, "changed", (json_int_t)c->changed, "removed",
-                     (json_int_t)c->removed, "documents", (json_int_t)work->documents);
+    json_t *summary = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "repositories",
+                                (json_int_t)c->repositories, "empty", (json_int_t)c->empty, "kept",
+                                (json_int_t)c->kept, "failed", (json_int_t)c->failed, "added",
+                                (json_int_t)c->added, "changed", (json_int_t)c->changed, "removed",
+                                (json_int_t)c->removed, "documents", (json_int_t)work->documents);
+    if (work->etags && !c->kept && !c->failed) {
+        (void)json_object_set(summary, "etags", work->etags);
+    }
+    return summary;
 }
 
 static int commit(struct work *work, struct cf_repos *now, const struct sync_changes *changes,
@@ -180,9 +232,16 @@ static int commit(struct work *work, struct cf_repos *now, const struct sync_cha
     struct cf_marker marker;
     cf_repos_request(now, request);
     int rc = keep_blobs(work, now, err);
-    rc = rc ? rc
-            : cf_commit_finish(work->commit, cf_repos_write(now), request,
-                               summary_of(work, changes), &marker, err);
+    if (!rc) {
+        /* Of thousands of repositories, the document takes as much memory as these do. */
+        cf_repos_release(&work->last.repos);
+        sync_plan_release(&work->plan);
+        struct cf_buf items = CF_BUF_INIT;
+        cf_repos_write_items(now, &items);
+        cf_commit_tail(work->commit, "repositories", &items);
+        rc = cf_commit_finish(work->commit, cf_repos_write_head(now), request,
+                              summary_of(work, changes), &marker, err);
+    }
     if (rc == CF_ECONFLICT) {
         return after_conflict(work, request, err);
     }
@@ -198,40 +257,85 @@ static int commit(struct work *work, struct cf_repos *now, const struct sync_cha
     return rc;
 }
 
+static void remember_batches(const struct work *work, struct cf_repos *now)
+{
+    unsigned pages = sync_batch_next(&work->pages);
+    unsigned files = sync_batch_next(&work->files);
+    if (pages < work->pages.most || files < work->files.most) {
+        now->batch.listing = pages;
+        now->batch.files = files;
+    }
+}
+
 static int conclude(struct work *work, struct cf_error *err)
 {
     struct cf_repos now;
     struct sync_changes changes;
     int rc = 0;
+    if (work->cut.code && !work->fetched) {
+        *err = work->cut;
+        return err->code;
+    }
+    size_t wanted = sync_plan_count(&work->plan, SYNC_FETCH);
     sync_plan_result(&work->plan, &now);
+    remember_batches(work, &now);
     bool changed = sync_changes_count(&work->last.repos, &now, &changes);
     log_kept(&now);
     if (sync_plan_is_outage(&work->plan, &changes)) {
         rc = cf_error_set(err, CF_EUNAVAILABLE,
-                          "GitHub gave none of the %zu trees and files that were needed",
-                          sync_plan_count(&work->plan, SYNC_FETCH));
+                          "GitHub gave none of the %zu trees and files that were needed", wanted);
     } else if (changed || work->run->force) {
         rc = commit(work, &now, &changes, err);
     } else {
         cf_run_outcome(work->run, "unchanged");
     }
     cf_repos_release(&now);
+    if (!rc && work->cut.code) {
+        *err = work->cut;
+        rc = cf_error_prefix(err, "%zu of %zu repositories were read", work->fetched, wanted);
+    }
     return rc;
 }
 
-static int work_on(struct work *work, struct sync_github *github, struct cf_error *err)
+/* The listing; one that a limit cut short is gone on with. */
+static int list(struct work *work, struct cf_error *err)
 {
-    struct cf_run *run = work->run;
-    int rc = read_last(&work->dataset, run, &work->last, err);
-    rc = rc ? rc : sync_listing_fetch(github, run->config.login, &work->listing, err);
-    if (rc) {
-        return rc;
+    const struct last *last = &work->last;
+    const struct sync_known known = {.repos = &last->repos,
+                                     .read_at = last->exists ? last->marker.created_at : NULL,
+                                     .etags = last->exists && !work->run->force
+                                                  ? json_object_get(last->marker.summary, "etags")
+                                                  : NULL};
+    sync_batch_init(&work->pages, SYNC_LISTING_PAGE, last->repos.batch.listing);
+    sync_batch_init(&work->files, SYNC_FILES_REPOSITORIES, last->repos.batch.files);
+    int rc = sync_list(work->session, work->run->config.login, &known, &work->pages, &work->listing,
+                       err);
+    if (rc == CF_ERETRY && work->listing.login) {
+        work->cut = *err;
+        rc = 0;
     }
+    return rc;
+}
+
+static void make_plan(struct work *work)
+{
     size_t listed = work->listing.count;
-    sync_plan_make(&work->plan, &work->listing, &work->last.repos, run->force);
+    sync_plan_make(&work->plan, &work->listing, &work->last.repos, work->run->force);
+    work->etags = work->listing.etags;
     cf_log(work->plan.partial ? CF_WARN : CF_INFO, "listed", CF_I("repositories", listed),
            CF_I("to_fetch", sync_plan_count(&work->plan, SYNC_FETCH)),
            CF_S("listing", work->plan.partial ? "partial" : "whole"), CF_END);
+}
+
+static int work_on(struct work *work, struct cf_error *err)
+{
+    struct cf_run *run = work->run;
+    int rc = read_last(&work->dataset, run, &work->last, err);
+    rc = rc ? rc : list(work, err);
+    if (rc) {
+        return rc;
+    }
+    make_plan(work);
     if (run->dry_run) {
         cf_run_outcome(run, "skipped");
         return 0;
@@ -239,34 +343,37 @@ static int work_on(struct work *work, struct sync_github *github, struct cf_erro
     work->commit = cf_commit_new(&work->dataset, work->last.exists ? &work->last.marker : NULL,
                                  work->last.root, &run->producer);
     cf_commit_input(work->commit, "config", run->config_version, run->config_sha256);
-    rc = fetch(work, github, err);
+    rc = fetch(work, err);
     return rc ? rc : conclude(work, err);
 }
 
-static void count_usage(struct cf_run *run, const struct sync_github_totals *before,
-                        const struct sync_github_totals *after)
+static void count_usage(struct cf_run *run, const struct sync_usage *usage)
 {
     struct cf_run_record *record = &run->record;
-    record->github_requests += after->http.requests - before->http.requests;
-    record->github_points += after->points - before->points;
-    record->bytes_in += after->http.bytes_received - before->http.bytes_received;
-    record->bytes_out += after->http.bytes_sent - before->http.bytes_sent;
+    record->github_requests += usage->requests;
+    record->github_points += usage->points;
+    record->bytes_in += usage->bytes_in;
+    record->bytes_out += usage->bytes_out;
     cf_log(CF_INFO, "github_usage", CF_I("requests", record->github_requests),
-           CF_I("points", record->github_points), CF_I("points_left", after->remaining),
-           CF_I("bytes_in", record->bytes_in), CF_END);
+           CF_I("points", record->github_points), CF_I("points_left", usage->remaining),
+           CF_I("bytes_in", record->bytes_in), CF_I("waited_ms", usage->waited_ms), CF_END);
 }
 
 int sync_run(struct cf_run *run, struct sync_github *github, struct cf_error *err)
 {
     struct work work = {.run = run};
-    struct sync_github_totals before = sync_github_totals(github);
+    int rc = sync_session_open(github, run->tenant, run->config.login, &work.session, err);
+    if (rc) {
+        return rc;
+    }
     cf_dataset_init(&work.dataset, run->store, run->tenant, "repos");
-    int rc = work_on(&work, github, err);
-    struct sync_github_totals after = sync_github_totals(github);
-    count_usage(run, &before, &after);
+    rc = work_on(&work, err);
+    struct sync_usage usage = sync_session_usage(work.session);
+    count_usage(run, &usage);
     cf_commit_free(work.commit);
     sync_plan_release(&work.plan);
     sync_listing_release(&work.listing);
     release_last(&work.last);
+    sync_session_close(work.session);
     return rc;
 }

@@ -5,12 +5,9 @@
 #include "common/job/job.h"
 #include "jobs/sync/github.h"
 
-/* One tenant, with a client that is there already. As struct cf_job's run. */
+/* One tenant. As struct cf_job's run. When GitHub's limits, a signal or a refused token cut it
+ * short after some repositories were read, what is whole is committed before the error is returned;
+ * the others stay as they were in the last version. */
 int sync_run(struct cf_run *run, struct sync_github *github, struct cf_error *err);
-
-/* The job: its client comes from the environment. */
-int sync_start(const volatile int *stop, struct cf_error *err);
-int sync_run_job(struct cf_run *run, struct cf_error *err);
-void sync_finish(void);
 
 #endif

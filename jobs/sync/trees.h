@@ -1,19 +1,24 @@
-/* Trees: every path of a repository at one commit, in one request (two when GitHub cuts it). */
+/* Trees: every path of a repository at one commit, in one request; where GitHub cuts the answer
+ * (100,000 entries, 7 MB), the tree is walked, one request a subtree. */
 #ifndef SYNC_TREES_H
 #define SYNC_TREES_H
 
-#include <jansson.h>
-
 #include "jobs/sync/plan.h"
 
-/* Fetches the trees of the items that want one. Each of those ends with its content's counts and
- * chosen documents, or with a reason. An error is one that ends the run. */
-int sync_trees_fetch(struct sync_github *github, struct sync_plan *plan, struct cf_error *err);
+#define SYNC_WALK_MAX 2000 /* requests for one repository's trees; what is below stays uncounted   \
+                            */
 
-/* Reads the answer to a recursive request for the tree, or, with root_only, one for its root alone,
- * which fills in the documents that a cut answer may lack. CF_EDATA names the entry and field that
- * is wrong. */
-int sync_tree_read(const json_t *answer, const char *tree, bool root_only,
-                   struct cf_content *content, struct cf_error *err);
+/* Fetches the trees of those of the count items that want one. Each of them ends with its content's
+ * counts and chosen documents, or with a reason. An error is one that ends the run; items that
+ * weren't reached have neither then. */
+int sync_trees_fetch(struct sync_session *session, struct sync_plan *plan, struct sync_item *items,
+                     size_t count, struct cf_error *err);
+
+/* Walks the tree of an item that GitHub cuts. As above. */
+int sync_tree_walk(struct sync_session *session, struct sync_item *item, struct cf_error *err);
+
+/* What a request's failure means for the item: enters the reason, or returns an error that ends the
+ * run. */
+int sync_item_failed(struct sync_item *item, const struct sync_get *get, struct cf_error *err);
 
 #endif
