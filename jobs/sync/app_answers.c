@@ -26,7 +26,8 @@ static int fail(const struct cf_http_request *answer, struct cf_error *err)
 {
     struct cf_error found;
     const char *reason = NULL;
-    int rc = sync_answer_check(answer, &reason, &found);
+    bool limited = false;
+    int rc = sync_answer_check(answer, &reason, &limited, &found);
     if (answer->status == 401 || (answer->status == 404 && says(answer, "Integration"))) {
         rc =
             cf_error_set(&found, CF_EDENIED,

@@ -10,7 +10,7 @@
 #include "jobs/sync/app.h"
 #include "jobs/sync/tokens_source.h"
 
-#define VARIABLE "GITHUB_TOKEN_SOURCES"
+#define VARIABLE "CLOUDFOLIO_GITHUB_TOKENS"
 
 struct sync_tokens {
     struct sync_source *sources;

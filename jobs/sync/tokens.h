@@ -26,7 +26,7 @@
 struct sync_tokens;
 
 struct sync_tokens_settings {
-    const char *sources; /* GITHUB_TOKEN_SOURCES; NULL or "": "env:GITHUB_TOKEN" */
+    const char *sources; /* CLOUDFOLIO_GITHUB_TOKENS; NULL or "": "env:GITHUB_TOKEN" */
     const char *app_id;  /* GITHUB_APP_ID: digits, or the client id */
     const char *app_key; /* GITHUB_APP_KEY: a source, of any kind but app and without {tenant}, that
                           * has the PEM of the app's private key */

@@ -34,7 +34,7 @@ struct sync_secrets {
 const char *sync_source_name(const struct sync_source *source);
 
 /* Reads one part; of a variable also its value. CF_ECONFIG says what is wrong with "what", such as
- * "part 2 of GITHUB_TOKEN_SOURCES". Text that may be a secret by mistake is not quoted. */
+ * "part 2 of CLOUDFOLIO_GITHUB_TOKENS". Text that may be a secret by mistake is not quoted. */
 int sync_source_parse(const char *text, const char *what, struct sync_source *out,
                       struct cf_error *err);
 void sync_source_release(struct sync_source *source); /* wipes */

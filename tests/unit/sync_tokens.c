@@ -112,7 +112,7 @@ static void expect_error(struct sync_tokens *tokens, int code, const char *said)
 static const struct {
     const char *list, *said;
 } wrong_lists[] = {
-    {"ghp_s3cret", "part 1 of GITHUB_TOKEN_SOURCES"},
+    {"ghp_s3cret", "part 1 of CLOUDFOLIO_GITHUB_TOKENS"},
     {"env:A,ghp_s3cret", "part 2 of"},
     {"env:A,", "part 2 of"},
     {",env:A", "part 1 of"},
