@@ -68,6 +68,20 @@ void sync_plan_release(struct sync_plan *plan)
     *plan = (struct sync_plan){0};
 }
 
+size_t sync_plan_fetch_first(struct sync_plan *plan)
+{
+    size_t wanted = sync_plan_count(plan, SYNC_FETCH);
+    struct sync_item *items = cf_calloc(plan->count, sizeof(*items));
+    size_t first = 0;
+    size_t second = wanted;
+    for (size_t i = 0; i < plan->count; i++) {
+        items[plan->items[i].action == SYNC_FETCH ? first++ : second++] = plan->items[i];
+    }
+    free(plan->items);
+    plan->items = items;
+    return wanted;
+}
+
 size_t sync_plan_count(const struct sync_plan *plan, enum sync_action action)
 {
     size_t count = 0;

@@ -49,6 +49,10 @@ void sync_plan_make(struct sync_plan *plan, struct sync_listing *listing,
                     const struct cf_repos *previous, bool force);
 void sync_plan_release(struct sync_plan *plan);
 
+/* Moves the items that are to be fetched to the front, in the order that they have, and returns how
+ * many they are. */
+size_t sync_plan_fetch_first(struct sync_plan *plan);
+
 /* How many items have this action. */
 size_t sync_plan_count(const struct sync_plan *plan, enum sync_action action);
 

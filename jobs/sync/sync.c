@@ -105,25 +105,12 @@ static bool is_whole(const struct sync_item *item)
     return whole;
 }
 
-static bool any_to_fetch(const struct sync_item *items, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (items[i].action == SYNC_FETCH) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Trees and documents of some items. Those that are whole then are added, whatever happens. */
 static int fetch_some(struct work *work, struct sync_item *items, size_t count,
                       struct cf_error *err)
 {
     struct sync_session *session = work->session;
     int rc = 0;
-    if (!any_to_fetch(items, count)) {
-        return 0;
-    }
     if (sync_session_uses_graphql(session)) { /* trees are of no use without documents */
         rc = sync_session_ready(session, SYNC_GRAPHQL, err);
     }
@@ -148,20 +135,21 @@ static const char *reason_of_cut(int code)
 static int fetch(struct work *work, struct cf_error *err)
 {
     struct sync_plan *plan = &work->plan;
+    size_t wanted = sync_plan_fetch_first(plan);
     int rc = work->cut.code;
-    for (size_t i = 0; i < plan->count && !rc; i += CHUNK) {
-        size_t count = plan->count - i < CHUNK ? plan->count - i : CHUNK;
+    for (size_t i = 0; i < wanted && !rc; i += CHUNK) {
+        size_t count = wanted - i < CHUNK ? wanted - i : CHUNK;
         rc = fetch_some(work, &plan->items[i], count, &work->cut);
         if (cf_commit_flush(work->commit, err)) {
             return err->code;
         }
         if (work->run->alone) {
-            cf_progress("repositories", i + count, plan->count);
+            cf_progress("repositories", i + count, wanted);
         }
     }
-    for (size_t i = 0; i < plan->count && rc; i++) {
+    for (size_t i = 0; i < wanted && rc; i++) {
         struct sync_item *item = &plan->items[i];
-        if (item->action == SYNC_FETCH && !item->reason && !*item->repository.content) {
+        if (!item->reason && !*item->repository.content) {
             item->reason = reason_of_cut(rc);
         }
     }
