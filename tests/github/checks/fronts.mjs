@@ -13,6 +13,13 @@ import { LISTING } from './graphql.mjs';
 
 const HEADERS = { 'user-agent': 'checks', authorization: 'bearer a-token' };
 
+/** Starts one that ends with the test, however the test ends: a program left over would keep the whole run from ending. */
+async function begin(t, name, args) {
+  const program = await startProgram(name, args);
+  t.after(() => { program.child.kill('SIGTERM'); });
+  return program;
+}
+
 async function stop({ child, ended }) {
   child.kill('SIGTERM');
   assert.deepEqual(await ended, { code: 0, signal: null });
@@ -53,15 +60,16 @@ function tunnel(port, authority, headers = {}) {
 }
 
 export function frontChecks(world) {
-  test('https: HTTP/2 and HTTP/1.1 of a test CA lead to the stand-in', async () => {
+  test('https: HTTP/2 and HTTP/1.1 of a test CA lead to the stand-in', async (t) => {
     const { client } = world;
     await client.control('POST', 'reset');
     const caFile = path.join(world.dir, 'ca.pem');
     const portFile = path.join(world.dir, 'tls.port');
-    const front = await startProgram('tls.mjs', ['--to', String(client.port), '--ca', caFile, '--port-file', portFile]);
+    const front = await begin(t, 'tls.mjs', ['--to', String(client.port), '--ca', caFile, '--port-file', portFile]);
     assert.equal(Number(fs.readFileSync(portFile, 'utf8')), front.port);
     const ca = fs.readFileSync(caFile);
     const session = http2.connect(`https://localhost:${front.port}`, { ca });
+    t.after(() => session.destroy());
     const answers = await Promise.all(Array.from({ length: 20 }, () => get2(session, '/users/octocat/repos?per_page=50')));
     for (const { status, headers, text } of answers) {
       assert.deepEqual([status, JSON.parse(text).length], [200, 50]);
@@ -85,9 +93,9 @@ export function frontChecks(world) {
     await stop(front);
   });
 
-  test('https: without HTTP/2, and for another name only', async () => {
+  test('https: without HTTP/2, and for another name only', async (t) => {
     const caFile = path.join(world.dir, 'ca.pem');
-    const front = await startProgram('tls.mjs', ['--to', String(world.client.port), '--ca', caFile, '--http1', '--host', 'github.example']);
+    const front = await begin(t, 'tls.mjs', ['--to', String(world.client.port), '--ca', caFile, '--http1', '--host', 'github.example']);
     const ca = fs.readFileSync(caFile);
     const socket = tls.connect({ host: '127.0.0.1', port: front.port, ca, servername: 'github.example', ALPNProtocols: ['h2', 'http/1.1'] });
     await once(socket, 'secureConnect');
@@ -97,11 +105,11 @@ export function frontChecks(world) {
     await stop(front);
   });
 
-  test('a proxy leads to the front under the name that was asked for, and writes down each one', async () => {
+  test('a proxy leads to the front under the name that was asked for, and writes down each one', async (t) => {
     const caFile = path.join(world.dir, 'ca.pem');
     const log = path.join(world.dir, 'proxy.log');
-    const front = await startProgram('tls.mjs', ['--to', String(world.client.port), '--ca', caFile]);
-    const proxy = await startProgram('proxy.mjs', ['--log', log, '--to', `api.github.com:443=${front.port}`, '--auth', 'me:secret']);
+    const front = await begin(t, 'tls.mjs', ['--to', String(world.client.port), '--ca', caFile]);
+    const proxy = await begin(t, 'proxy.mjs', ['--log', log, '--to', `api.github.com:443=${front.port}`, '--auth', 'me:secret']);
     const authorization = { 'proxy-authorization': `Basic ${Buffer.from('me:secret').toString('base64')}` };
     const refused = await tunnel(proxy.port, 'api.github.com:443');
     assert.deepEqual([refused.status, refused.headers['proxy-authenticate']], [407, 'Basic realm="stand-in"']);
