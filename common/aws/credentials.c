@@ -14,7 +14,7 @@ static const int64_t REFRESH_AGAIN_MS = 10000; /* after a refresh that failed */
 struct cf_credentials_chain {
     int64_t (*now_ms)(void);
     struct cf_credentials current; /* generation 0: none yet */
-    bool rejected;                 /* by the store */
+    bool rejected;                 /* by a service */
     int64_t next_try_ms;           /* no refresh before this while current is valid */
 };
 

@@ -41,7 +41,7 @@ void cf_credentials_chain_free(struct cf_credentials_chain *chain); /* NULL is f
 int cf_credentials_chain_get(struct cf_credentials_chain *chain, const struct cf_credentials **out,
                              struct cf_error *err);
 
-/* The store said that the credentials of this generation have expired. True when the next get may
+/* A service said that the credentials of this generation have expired. True when the next get may
  * give others. */
 bool cf_credentials_chain_expired(struct cf_credentials_chain *chain, unsigned generation);
 

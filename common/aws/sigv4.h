@@ -1,5 +1,6 @@
 /* AWS Signature Version 4, in the form that S3 wants: the Authorization header of one request
- * (docs/decisions/0001-own-signer.md says why it isn't libcurl's).
+ * (docs/decisions/0001-own-signer.md says why it isn't libcurl's). Other services want paths
+ * encoded twice and without "//" and "..", which is the same for a path that needs neither.
  *
  * Everything here works on text that is already canonical: the path percent-encoded as it goes over
  * the wire, the query sorted and encoded, header names in lower case and sorted, values trimmed.

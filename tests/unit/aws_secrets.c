@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/aws/secrets_answer.h"
 #include "common/aws/sigv4.h"
 #include "common/base/alloc.h"
 #include "tests/unit/net_server.h"
@@ -418,6 +419,62 @@ START_TEST(half_an_answer_is_forgotten)
 }
 END_TEST
 
+/* Whether the heap holds a text that is given with every bit turned, so that it isn't found here.
+ */
+static bool heap_holds(const char *turned, size_t length)
+{
+    char line[512];
+    uintptr_t start = 0;
+    uintptr_t end = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        char *rest = NULL;
+        if (strstr(line, "[heap]")) {
+            start = (uintptr_t)strtoull(line, &rest, 16);
+            end = (uintptr_t)strtoull(rest + 1, NULL, 16);
+        }
+    }
+    (void)fclose(maps);
+    for (const char *p = (const char *)start; p && p + length <= (const char *)end; p++) {
+        size_t n = 0;
+        while (n < length && p[n] == (char)~turned[n]) {
+            n++;
+        }
+        if (n == length) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under AddressSanitizer the heap is elsewhere, and this finds nothing either way. */
+START_TEST(what_was_read_is_wiped)
+{
+    static char answer[4096];
+    char turned[16];
+    int bytes = snprintf(answer, sizeof(answer),
+                         "{\"SecretString\":\"%0512d\\u000ak3y-0f-th3-t3st%0512d\"}", 0, 0);
+    const char *marker = strstr(answer, "k3y");
+    for (size_t i = 0; i < 15; i++) {
+        turned[i] = (char)~marker[i];
+    }
+    environment();
+    ck_assert(!heap_holds(turned, 15));
+    char *kept = cf_strdup(answer);
+#ifndef __SANITIZE_ADDRESS__
+    ck_assert(heap_holds(turned, 15));
+#endif
+    memset(kept, 0, strlen(kept));
+    ck_assert_int_eq(
+        cf_aws_secrets_value(&cf_aws_secrets_manager, answer, (size_t)bytes, &value, &err), 0);
+    ck_assert_uint_eq(value.length, 512 + 1 + 15 + 512);
+    cf_aws_value_release(&value);
+    ck_assert(!heap_holds(turned, 15));
+    free(kept);
+}
+END_TEST
+
 /* --- faults -------------------------------------------------------------------------------------
  */
 
@@ -599,6 +656,7 @@ Suite *aws_secrets_suite(void)
     tcase_add_loop_test(tc, an_answer_without_a_value_is_an_error, 0, (int)COUNT(bad_answers));
     tcase_add_loop_test(tc, a_value_has_a_longest, 0, (int)COUNT(lengths));
     tcase_add_test(tc, half_an_answer_is_forgotten);
+    tcase_add_test(tc, what_was_read_is_wiped);
     tcase_add_loop_test(tc, faults_are_told, 0, (int)COUNT(faults));
     tcase_add_loop_test(tc, what_may_pass_is_tried_again, 0, (int)COUNT(transient));
     tcase_add_test(tc, expired_credentials_are_renewed_once);
