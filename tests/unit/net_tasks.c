@@ -205,7 +205,7 @@ static void chain_until_the_other_ends(void *context, size_t index)
 START_TEST(what_done_adds_is_its_own_tasks)
 {
     struct world world;
-    open_world(&world, ok, 1, 2);
+    open_world(&world, ok, 1, 1); /* one place: so they take turns */
     run_tasks(2, chain_until_the_other_ends, &world);
     ck_assert_uint_eq(world.ended[1], 5);
     close_world(&world);
@@ -418,7 +418,7 @@ static void ask_once(void *context, size_t index)
 START_TEST(an_engine_is_used_outside_and_inside)
 {
     struct world world;
-    open_world(&world, ok, 1, 2);
+    open_world(&world, ok, 1, 1);
     ask_once(&world, 0);
     struct cf_http_request outside[3];
     for (size_t i = 0; i < 3; i++) {
@@ -520,6 +520,32 @@ START_TEST(two_engines_are_waited_for_at_once)
 }
 END_TEST
 
+static void wait_for_a_time_limit(void *context, size_t index)
+{
+    struct world *world = context;
+    if (index == 0) {
+        cf_task_sleep(2000, NULL);
+        ck_assert_uint_eq(world->ended[1], 1);
+        return;
+    }
+    struct cf_http_request request = get(world);
+    request.total_ms = 100;
+    cf_http_add(world->http, &request);
+    cf_http_wait(world->http);
+    ck_assert_int_eq(request.rc, CF_EUNAVAILABLE);
+    cf_http_request_release(&request);
+    world->ended[index]++;
+}
+
+START_TEST(a_time_limit_does_not_wait_for_a_sleeper)
+{
+    struct world world;
+    open_world(&world, silent, 1, 1);
+    run_tasks(2, wait_for_a_time_limit, &world);
+    close_world(&world);
+}
+END_TEST
+
 static double thread_seconds(void)
 {
     struct timespec t;
@@ -616,6 +642,7 @@ Suite *net_tasks_suite(void)
     tcase_add_test(tc, an_engine_is_used_outside_and_inside);
     tcase_add_test(tc, a_stop_ends_every_tasks_wait);
     tcase_add_loop_test(tc, two_engines_are_waited_for_at_once, 0, 2);
+    tcase_add_test(tc, a_time_limit_does_not_wait_for_a_sleeper);
     tcase_add_loop_test(tc, waiting_for_the_network_takes_no_processor_time, 0, 2);
     tcase_add_test(tc, a_store_gives_each_task_its_own_result);
     suite_add_tcase(suite, tc);
