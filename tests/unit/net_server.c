@@ -22,6 +22,7 @@ enum { CONNECTIONS_MAX = 128 };
 struct net_server {
     const struct net_step *script;
     size_t count;
+    bool *taken; /* steps; NULL: they are taken in their order */
     int listener;
     char url[64];
     pthread_t acceptor;
@@ -40,7 +41,6 @@ struct peer {
     struct net_server *server;
     int fd;
     int number;
-    const char *head; /* of the request that is being answered */
     struct cf_buf input;
 };
 
@@ -87,6 +87,34 @@ static size_t content_length(const char *head)
     return 0;
 }
 
+static bool has_path(const struct net_step *step, const char *head)
+{
+    const char *path = step->path ? strstr(head, step->path) : head;
+    return path && path <= strchr(head, '\r');
+}
+
+/* The step that answers the request of this head, and the one for what fits none. */
+static const struct net_step *choose_step(struct net_server *server, const char *head)
+{
+    static const struct net_step wrong = {.status = 599};
+    const struct net_step *step = &wrong;
+    if (!server->taken) {
+        size_t last = server->count - 1;
+        step = &server->script[server->requests < last ? server->requests : last];
+        return has_path(step, head) ? step : &wrong;
+    }
+    for (size_t i = 0; i < server->count; i++) {
+        if (has_path(&server->script[i], head)) {
+            step = &server->script[i];
+            if (!server->taken[i]) {
+                server->taken[i] = true;
+                break;
+            }
+        }
+    }
+    return step;
+}
+
 /* Reads one request and records it; returns the step that answers it, NULL at the connection's end.
  */
 static const struct net_step *next_request(struct peer *peer)
@@ -118,19 +146,18 @@ static const struct net_step *next_request(struct peer *peer)
     cf_buf_release(&peer->input);
     peer->input = rest;
     (void)pthread_mutex_lock(&server->lock);
-    size_t index = server->requests < server->count ? server->requests : server->count - 1;
+    const struct net_step *step = choose_step(server, text);
     if (server->requests < NET_REQUESTS_MAX) {
         server->seen[server->requests++] = seen;
     } else {
         abort();
     }
-    peer->head = text;
     server->waiting++;
     if (server->waiting > server->most_waiting) {
         server->most_waiting = server->waiting;
     }
     (void)pthread_mutex_unlock(&server->lock);
-    return &server->script[index];
+    return step;
 }
 
 static bool send_chunks(struct peer *peer, const struct net_step *step, const char *body,
@@ -190,11 +217,6 @@ static bool answer(struct peer *peer, const struct net_step *step)
 /* Carries out one step; false when the connection is at its end. */
 static bool act(struct peer *peer, const struct net_step *step)
 {
-    static const struct net_step wrong = {.status = 599};
-    const char *path = step->path ? strstr(peer->head, step->path) : peer->head;
-    if (!path || path > strchr(peer->head, '\r')) {
-        return answer(peer, &wrong);
-    }
     for (int waited = 0; waited < step->delay_ms && !atomic_load(&peer->server->ending);
          waited += 10) {
         cf_clock_sleep_ms(10);
@@ -298,7 +320,17 @@ void net_server_free(struct net_server *server)
     }
     (void)close(server->listener);
     (void)pthread_mutex_destroy(&server->lock);
+    free(server->taken);
     free(server);
+}
+
+struct net_server *net_server_new_unordered(const struct net_step *script, size_t count)
+{
+    struct net_server *server = net_server_new(script, count);
+    (void)pthread_mutex_lock(&server->lock);
+    server->taken = cf_calloc(count, sizeof(*server->taken)); /* before its address is known */
+    (void)pthread_mutex_unlock(&server->lock);
+    return server;
 }
 
 const char *net_server_url(const struct net_server *server)

@@ -29,7 +29,7 @@ struct net_step {
     const char *path;    /* the request line must contain this; else 599 is answered */
 };
 
-#define NET_REQUESTS_MAX 256
+#define NET_REQUESTS_MAX 4096
 
 struct net_seen {
     int64_t at_ms;  /* monotonic, when its head had come */
@@ -42,6 +42,9 @@ struct net_seen {
 struct net_server;
 
 struct net_server *net_server_new(const struct net_step *script, size_t count);
+/* The same for requests that come in no certain order: each takes the first of the steps with its
+ * path that none has taken; when all of those were taken, the last one again. */
+struct net_server *net_server_new_unordered(const struct net_step *script, size_t count);
 void net_server_free(struct net_server *server); /* ends its threads */
 
 /* "http://127.0.0.1:<port>" */

@@ -16,6 +16,7 @@ static const struct {
     const char *reason;
 } answers[] = {
     {200, "", "{}", 0, NULL},
+    {304, "", "", 0, NULL},
     {401, "", "{'message': 'Bad credentials'}", CF_EDENIED, NULL},
     {404, "", "{'message': 'Not Found'}", CF_EDATA, "not_found"},
     {409, "", "{'message': 'Git Repository is empty.'}", CF_EDATA, "conflict"},
@@ -29,6 +30,11 @@ static const struct {
     {403, "X-GitHub-SSO: required; url=https://x\r\n", "{}", CF_EDENIED, NULL},
     {403, "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 1700000000\r\n", "{}", CF_ERETRY, NULL},
     {403, "x-ratelimit-remaining: 9\r\nRetry-After: 60\r\n", "{}", CF_ERETRY, NULL},
+    {403, "x-ratelimit-remaining: 9\r\n", "{'documentation_url': 'https://docs.github.com/rest'}",
+     CF_EDENIED, "forbidden"},
+    {403, "x-ratelimit-remaining: 9\r\n",
+     "{'documentation_url': 'https://developer.github.com/v3/#abuse-rate-limits'}", CF_ERETRY,
+     NULL},
     {403, "x-ratelimit-remaining: 9\r\n",
      "{'documentation_url': 'https://docs.github.com/rest/using-the-rest-api/"
      "rate-limits-for-the-rest-api#about-secondary-rate-limits'}",
@@ -44,6 +50,7 @@ START_TEST(statuses)
     struct cf_http_request answer = {.status = answers[_i].status};
     struct cf_error err = {0};
     const char *reason = "unset";
+    bool limited = answers[_i].code != CF_ERETRY;
     char *body = cf_strdup(answers[_i].body);
     for (char *p = body; *p; p++) {
         *p = (char)(*p == '\'' ? '"' : *p);
@@ -51,7 +58,8 @@ START_TEST(statuses)
     cf_buf_puts(&answer.response_headers, answers[_i].headers);
     cf_buf_puts(&answer.response_headers, "X-GitHub-Request-Id: C0DE:1\r\n");
     cf_buf_puts(&answer.answer, body);
-    ck_assert_int_eq(sync_answer_check(&answer, &reason, &err), answers[_i].code);
+    ck_assert_int_eq(sync_answer_check(&answer, &reason, &limited, &err), answers[_i].code);
+    ck_assert_int_eq(limited, answers[_i].code == CF_ERETRY);
     ck_assert_pstr_eq(reason, answers[_i].reason);
     ck_assert_int_eq(err.code, answers[_i].code);
     if (err.code) {
@@ -84,6 +92,21 @@ START_TEST(rate_limits_in_a_200)
 }
 END_TEST
 
+START_TEST(queries_that_want_too_much)
+{
+    json_t *heavy = fixture("[{'type': 'FORBIDDEN'}, {'type': 'RESOURCE_LIMITS_EXCEEDED'}]");
+    json_t *slow = fixture("[{'type': 'TIMEOUT'}]");
+    json_t *other = fixture("[{'type': 'FORBIDDEN'}, 7, null, {}]");
+    ck_assert(sync_errors_too_heavy(heavy));
+    ck_assert(sync_errors_too_heavy(slow));
+    ck_assert(!sync_errors_too_heavy(other));
+    ck_assert(!sync_errors_too_heavy(NULL));
+    json_decref(heavy);
+    json_decref(slow);
+    json_decref(other);
+}
+END_TEST
+
 static const struct {
     const char *errors;
     int code;
@@ -103,6 +126,28 @@ START_TEST(errors_without_data)
     json_t *errors = fixture(fatal[_i].errors);
     ck_assert_int_eq(sync_errors_fatal(errors, "test", &err), fatal[_i].code);
     json_decref(errors);
+}
+END_TEST
+
+START_TEST(a_query_that_is_not_understood_is_told_apart)
+{
+    struct cf_error err = {0};
+    json_t *old = fixture("[{'message': 'x', 'extensions': {'code': 'undefinedField'}}]");
+    json_t *heavy = fixture("[{'type': 'RESOURCE_LIMITS_EXCEEDED'}]");
+    json_t *typed = fixture("[{'type': 'INTERNAL', 'extensions': {'code': 'undefinedField'}}]");
+    ck_assert_int_eq(sync_errors_fatal(old, "test", &err), CF_EDATA);
+    ck_assert_str_eq(err.service_code, "undefinedField");
+    ck_assert(sync_listing_needs_rest(&err));
+    err = (struct cf_error){0};
+    ck_assert_int_eq(sync_errors_fatal(typed, "test", &err), CF_EUNAVAILABLE);
+    ck_assert(!sync_listing_needs_rest(&err));
+    ck_assert(!sync_is_too_heavy(&err));
+    err = (struct cf_error){0};
+    ck_assert_int_eq(sync_errors_fatal(heavy, "test", &err), CF_EUNAVAILABLE);
+    ck_assert(sync_is_too_heavy(&err));
+    json_decref(heavy);
+    json_decref(old);
+    json_decref(typed);
 }
 END_TEST
 
@@ -140,15 +185,11 @@ static const struct {
     struct sync_github_settings settings;
     const char *named;
 } bad_settings[] = {
-    {{.token = NULL}, "GITHUB_TOKEN"},
-    {{.token = ""}, "GITHUB_TOKEN"},
-    {{.token = "s3cret\n"}, "GITHUB_TOKEN"},
-    {{.token = "s3 cret"}, "GITHUB_TOKEN"},
-    {{.token = "s3cret\xc3\xa9"}, "GITHUB_TOKEN"},
-    {{.token = "t", .api_url = "http://api.github.com"}, "GITHUB_API_URL"},
-    {{.token = "t", .api_url = "https://u:s3cret@api.github.com"}, "GITHUB_API_URL"},
-    {{.token = "t", .api_url = "https://api.github.com?s3cret"}, "GITHUB_API_URL"},
-    {{.token = "t", .graphql_url = "ftp://127.0.0.1/"}, "GITHUB_GRAPHQL_URL"},
+    {{.api_url = "http://api.github.com"}, "GITHUB_API_URL"},
+    {{.api_url = "https://u:s3cret@api.github.com"}, "GITHUB_API_URL"},
+    {{.api_url = "https://api.github.com?s3cret"}, "GITHUB_API_URL"},
+    {{.api_url = "https://api.github.com#s3cret"}, "GITHUB_API_URL"},
+    {{.graphql_url = "ftp://127.0.0.1/"}, "GITHUB_GRAPHQL_URL"},
 };
 
 START_TEST(settings_are_checked)
@@ -183,6 +224,8 @@ Suite *sync_answers_suite(void)
     tcase_add_checked_fixture(tests, fixture_quiet, NULL);
     tcase_add_loop_test(tests, statuses, 0, COUNT(answers));
     tcase_add_test(tests, rate_limits_in_a_200);
+    tcase_add_test(tests, queries_that_want_too_much);
+    tcase_add_test(tests, a_query_that_is_not_understood_is_told_apart);
     tcase_add_loop_test(tests, errors_without_data, 0, COUNT(fatal));
     tcase_add_test(tests, errors_have_paths);
     tcase_add_test(tests, addresses);

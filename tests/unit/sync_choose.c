@@ -74,14 +74,16 @@ START_TEST(what_is_not_fetched_has_a_reason)
     struct cf_document *readme = &content.documents[CF_DOCUMENT_README];
     sync_choose(&content, &file);
     ck_assert_str_eq(readme->skipped, "link");
-    file = (struct sync_file){.name = "README.txt", .oid = fixture_oid('b'), .bytes = 512001};
+    file = (struct sync_file){
+        .name = "README.txt", .oid = fixture_oid('b'), .bytes = SYNC_DOCUMENT_MAX + 1};
     sync_choose(&content, &file); /* a file beats a link */
     ck_assert_str_eq(readme->path, "README.txt");
     ck_assert_str_eq(readme->skipped, "too_large");
     file = (struct sync_file){.name = "README.md", .oid = fixture_oid('c'), .link = true};
     sync_choose(&content, &file);
     ck_assert_str_eq(readme->path, "README.txt");
-    file = (struct sync_file){.name = "README.rst", .oid = fixture_oid('d'), .bytes = 512000};
+    file = (struct sync_file){
+        .name = "README.rst", .oid = fixture_oid('d'), .bytes = SYNC_DOCUMENT_MAX};
     sync_choose(&content, &file);
     ck_assert_str_eq(readme->path, "README.rst");
     ck_assert_str_eq(readme->oid, fixture_oid('d'));

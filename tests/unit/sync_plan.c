@@ -276,6 +276,30 @@ START_TEST(emptied_and_filled)
 }
 END_TEST
 
+START_TEST(what_is_fetched_comes_first)
+{
+    first_version();
+    json_t *empty = repo(5, "five", '5');
+    (void)json_object_set_new(empty, "defaultBranchRef", json_null());
+    plan_for(fixture_page(repo(1, "one", '1'), repo(3, "three", '3'), empty, repo(2, "two", '9'),
+                          repo(4, "four", '4'), NULL),
+             false);
+    ck_assert_uint_eq(sync_plan_fetch_first(&plan), 3);
+    static const char *const names[] = {"three", "two", "four", "one", "five"};
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_str_eq(plan.items[i].repository.name, names[i]);
+        ck_assert_int_eq(plan.items[i].action == SYNC_FETCH, i < 3);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        give(i, content_b);
+    }
+    ck_assert(finish());
+    ck_assert_uint_eq(changes.added, 3);
+    ck_assert_uint_eq(changes.changed, 1);
+    ck_assert_str_eq(NAMED(&now, "one")->content, content_a);
+}
+END_TEST
+
 START_TEST(an_outage_is_no_version)
 {
     first_version();
@@ -324,6 +348,7 @@ Suite *sync_plan_suite(void)
     tcase_add_test(tests, a_tree_that_another_repository_has_is_known);
     tcase_add_test(tests, force_fetches_everything);
     tcase_add_test(tests, emptied_and_filled);
+    tcase_add_test(tests, what_is_fetched_comes_first);
     tcase_add_test(tests, an_outage_is_no_version);
     suite_add_tcase(suite, tests);
     return suite;

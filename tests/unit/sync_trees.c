@@ -1,4 +1,4 @@
-/* Trees and files: what their answers give, and what hostile ones don't. */
+/* Trees of many repositories, from a scripted GitHub. */
 #include "jobs/sync/trees.h"
 
 #include <check.h>
@@ -6,242 +6,258 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "jobs/sync/files.h"
 #include "tests/unit/sync_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define T "7777777777777777777777777777777777777777"
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define ITEMS 20
 
-static const char good_tree[] =
-    "{'sha': '" T "', 'url': 'https://x', 'truncated': false, 'tree': ["
-    "{'path': '.gitignore', 'mode': '100644', 'type': 'blob', 'sha': '" A "', 'size': 9},"
-    "{'path': 'README.md', 'mode': '100644', 'type': 'blob', 'sha': '" A "', 'size': 6},"
-    "{'path': 'SKILLS-INDEX.md', 'mode': '120000', 'type': 'blob', 'sha': '" B "', 'size': 7},"
-    "{'path': 'docs', 'mode': '040000', 'type': 'tree', 'sha': '" B "'},"
-    "{'path': 'docs/ARCHITECTURE.md', 'mode': '100644', 'type': 'blob', 'sha': '" B "', 'size': 1},"
-    "{'path': 'docs/x.MD', 'mode': '100755', 'type': 'blob', 'sha': '" B "', 'size': 0},"
-    "{'path': 'lib', 'mode': '160000', 'type': 'commit', 'sha': '" B "'},"
-    "{'path': 'src/main.c', 'mode': '100644', 'type': 'blob', 'sha': '" B "', 'size': 1}]}";
+static struct fixture_session f;
+static struct sync_item items[ITEMS];
+static struct sync_plan plan;
+static struct cf_error err;
 
-static uint64_t count_of(const struct cf_content *content, const char *extension)
+static void setup(void)
 {
-    for (size_t i = 0; i < content->file_type_count; i++) {
-        if (strcmp(content->file_types[i].extension, extension) == 0) {
-            return content->file_types[i].count;
-        }
-    }
-    return 0;
+    fixture_quiet();
+    memset(items, 0, sizeof(items));
+    plan = (struct sync_plan){.items = items};
+    err = (struct cf_error){0};
 }
+
+/* Items whose trees are 0, 1, … 9, a, … and again. */
+static void make_items(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *name = cf_asprintf("r%zu", i);
+        fixture_item(&items[i], (unsigned)i + 1, name, "0123456789abcdef"[i % 16]);
+        free(name);
+    }
+    plan.count = count;
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < ITEMS; i++) {
+        fixture_item_release(&items[i]);
+    }
+    fixture_close(&f);
+}
+
+static int fetch(const struct net_step *script, size_t count,
+                 const struct sync_github_settings *settings)
+{
+    fixture_open(&f, net_server_new_unordered(script, count), settings);
+    return sync_trees_fetch(f.session, &plan, items, plan.count, &err);
+}
+
+static const char *good(char digit)
+{
+    return fixture_tree(digit, false, FIXTURE_BLOB("README.md", A, "5"));
+}
+
+static const char one_tree[] = FIXTURE_BLOB(".gitignore", A, "9") "," FIXTURE_BLOB(
+    "README.md", A, "6") ",{'path': 'SKILLS-INDEX.md', 'mode': '120000', 'type': 'blob', 'sha': '" B
+                         "', 'size': 7}," FIXTURE_SUBTREE("docs", B) "," FIXTURE_BLOB(
+                             "docs/ARCHITECTURE.md", B,
+                             "1") "," FIXTURE_BLOB("docs/x.MD", B,
+                                                   "0") ","
+                                                        "{'path': 'lib', 'mode': '160000', 'type': "
+                                                        "'commit', 'sha': '" B
+                                                        "'}," FIXTURE_BLOB("src/main.c", B, "1");
 
 START_TEST(counts_the_whole_tree_and_looks_at_its_root)
 {
-    struct cf_content content = {0};
-    struct cf_error err = {0};
-    json_t *answer = fixture(good_tree);
-    ck_assert_msg(sync_tree_read(answer, T, false, &content, &err) == 0, "%s", err.message);
-    ck_assert_str_eq(content.tree, T);
-    ck_assert_uint_eq(content.files, 6);
-    ck_assert(!content.truncated);
-    ck_assert_uint_eq(content.file_type_count, 2);
-    ck_assert_uint_eq(count_of(&content, ".md"), 4);
-    ck_assert_uint_eq(count_of(&content, ".c"), 1);
-    ck_assert_str_eq(content.documents[CF_DOCUMENT_README].oid, A);
-    ck_assert_uint_eq(content.documents[CF_DOCUMENT_README].bytes, 6);
-    ck_assert_str_eq(content.documents[CF_DOCUMENT_SKILLS_INDEX].skipped, "link");
-    ck_assert_ptr_null(content.documents[CF_DOCUMENT_ARCHITECTURE].path);
-    json_decref(answer);
-    cf_content_release(&content);
+    const struct net_step script[] = {{.path = "GET /repos/octocat/r0/git/trees/"
+                                               "0000000000000000000000000000000000000000"
+                                               "?recursive=1 ",
+                                       .body = fixture_tree('0', false, one_tree)}};
+    make_items(1);
+    ck_assert_int_eq(fetch(script, COUNT(script), NULL), 0);
+    const struct cf_content *content = &items[0].content;
+    ck_assert_ptr_null(items[0].reason);
+    ck_assert_str_eq(content->tree, fixture_oid('0'));
+    ck_assert_uint_eq(content->files, 6);
+    ck_assert(!content->truncated);
+    ck_assert_uint_eq(content->file_type_count, 2);
+    ck_assert_uint_eq(fixture_file_type(content, ".md"), 4);
+    ck_assert_uint_eq(fixture_file_type(content, ".c"), 1);
+    ck_assert_str_eq(content->documents[CF_DOCUMENT_README].oid, A);
+    ck_assert_uint_eq(content->documents[CF_DOCUMENT_README].bytes, 6);
+    ck_assert_str_eq(content->documents[CF_DOCUMENT_SKILLS_INDEX].skipped, "link");
+    ck_assert_ptr_null(content->documents[CF_DOCUMENT_ARCHITECTURE].path);
+    ck_assert_uint_eq(plan.answered, 1);
+    ck_assert_uint_eq(net_server_requests(f.server), 1);
 }
 END_TEST
 
-START_TEST(a_cut_tree_is_completed_by_its_root)
+START_TEST(only_what_is_wanted_is_fetched_eight_at_once)
 {
-    struct cf_content content = {0};
-    struct cf_error err;
-    json_t *cut = fixture("{'sha': '" T "', 'truncated': true, 'tree': [{'path': 'a/b.c',"
-                          " 'mode': '100644', 'type': 'blob', 'sha': '" A "', 'size': 1}]}");
-    json_t *root = fixture(good_tree);
-    ck_assert_int_eq(sync_tree_read(cut, T, false, &content, &err), 0);
-    ck_assert(content.truncated);
-    ck_assert_int_eq(sync_tree_read(root, T, true, &content, &err), 0);
-    ck_assert(content.truncated);
-    ck_assert_uint_eq(content.files, 1);
-    ck_assert_str_eq(content.documents[CF_DOCUMENT_README].path, "README.md");
-    json_decref(cut);
-    json_decref(root);
-    cf_content_release(&content);
-}
-END_TEST
-
-static const char *const bad_trees[] = {
-    "{}",
-    "[]",
-    "{'sha': 7, 'truncated': false, 'tree': []}",
-    "{'sha': '" A "', 'truncated': false, 'tree': []}",
-    "{'sha': '" T "', 'truncated': 'false', 'tree': []}",
-    "{'sha': '" T "', 'truncated': false, 'tree': {}}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [null]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'type': 'blob'}]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'path': 7, 'type': 'blob'}]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'path': 'a', 'mode': 100644, 'type': 'blob',"
-    " 'sha': '" A "', 'size': 1}]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'path': 'a', 'mode': '100644', 'type': 'blob',"
-    " 'sha': '../../../../etc/passwd', 'size': 1}]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'path': 'a', 'mode': '100644', 'type': 'blob',"
-    " 'sha': '" A "', 'size': -1}]}",
-    "{'sha': '" T "', 'truncated': false, 'tree': [{'path': 'a', 'mode': '100644', 'type': 'blob',"
-    " 'sha': '" A "', 'size': null}]}",
-};
-
-START_TEST(bad_trees_are_one_clear_error)
-{
-    struct cf_content content = {0};
-    struct cf_error err = {0};
-    json_t *answer = fixture(bad_trees[_i]);
-    ck_assert_int_eq(sync_tree_read(answer, T, false, &content, &err), CF_EDATA);
-    ck_assert(*err.message);
-    json_decref(answer);
-    cf_content_release(&content);
-}
-END_TEST
-
-START_TEST(strange_paths_do_no_harm)
-{
-    struct cf_content content = {0};
-    struct cf_error err;
-    json_t *entries = json_array();
-    for (int i = 0; i < 5000; i++) {
-        char *path = cf_asprintf("x.e%d", i);
-        (void)json_array_append_new(entries,
-                                    json_pack("{s:s,s:s,s:s,s:s,s:i}", "path", path, "mode",
-                                              "100644", "type", "blob", "sha", A, "size", 1));
-        free(path);
+    struct net_step script[16] = {0};
+    for (size_t i = 0; i < 16; i++) {
+        char digit = "0123456789abcdef"[i];
+        script[i] = (struct net_step){.path = fixture_text("/git/trees/%s?", fixture_oid(digit)),
+                                      .body = good(digit),
+                                      .delay_ms = 30};
     }
-    json_t *nul = fixture("{'path': 'README.md\\u0000.c', 'mode': '100644', 'type': 'blob',"
-                          " 'sha': '" A "', 'size': 1}");
-    (void)json_array_append_new(entries, nul);
-    json_t *answer = json_pack("{s:s,s:b,s:o}", "sha", T, "truncated", 0, "tree", entries);
-    ck_assert_int_eq(sync_tree_read(answer, T, false, &content, &err), 0);
-    ck_assert_uint_eq(content.files, 5001);
-    ck_assert_uint_eq(content.file_type_count, 2000);
-    ck_assert_ptr_null(content.documents[CF_DOCUMENT_README].path);
-    json_decref(answer);
-    cf_content_release(&content);
+    make_items(16);
+    items[3].action = SYNC_REUSE;
+    items[4].action = SYNC_EMPTY;
+    items[5].action = SYNC_BAD;
+    items[6].reason = "forbidden";
+    memcpy(items[7].content.tree, items[7].repository.tree, CF_OID_HEX); /* it came already */
+    ck_assert_int_eq(fetch(script, COUNT(script), NULL), 0);
+    for (size_t i = 0; i < 16; i++) {
+        bool wanted = i < 3 || i > 7;
+        ck_assert_uint_eq(items[i].content.files, wanted);
+        ck_assert_pstr_eq(items[i].content.documents[0].path, wanted ? "README.md" : NULL);
+    }
+    ck_assert_uint_eq(net_server_requests(f.server), 11);
+    ck_assert_int_le(net_server_most_at_once(f.server), SYNC_AT_ONCE);
+    ck_assert_int_gt(net_server_most_at_once(f.server), 1);
 }
 END_TEST
 
-/* --- files --------------------------------------------------------------------------------------
- */
-
-static void want(struct sync_item *item, const char *node_id)
-{
-    *item = (struct sync_item){.action = SYNC_FETCH};
-    item->repository.node_id = cf_strdup(node_id);
-    struct cf_document *readme = &item->content.documents[CF_DOCUMENT_README];
-    readme->path = cf_strdup("README.md");
-    readme->bytes = 5;
-    memcpy(readme->oid, A, sizeof(A));
-}
-
-static void release_item(struct sync_item *item)
-{
-    cf_repository_release(&item->repository);
-    cf_content_release(&item->content);
-}
-
-START_TEST(names_stay_out_of_the_query)
-{
-    struct sync_item item;
-    struct sync_item *items[] = {&item};
-    struct cf_buf query = CF_BUF_INIT;
-    json_t *variables;
-    want(&item, "R_\") { evil }");
-    sync_files_query(items, 1, &query, &variables);
-    ck_assert_ptr_null(strstr(query.data, "evil"));
-    ck_assert_ptr_null(strstr(query.data, A));
-    ck_assert_ptr_nonnull(strstr(query.data, "$n0: ID!"));
-    ck_assert_ptr_nonnull(strstr(query.data, "$o0_0: GitObjectID!"));
-    ck_assert_ptr_nonnull(strstr(query.data, "rateLimit { cost remaining resetAt }"));
-    ck_assert_str_eq(json_string_value(json_object_get(variables, "n0")), "R_\") { evil }");
-    ck_assert_str_eq(json_string_value(json_object_get(variables, "o0_0")), A);
-    ck_assert_uint_eq(json_object_size(variables), 2);
-    json_decref(variables);
-    cf_buf_release(&query);
-    release_item(&item);
-}
-END_TEST
-
-#define FILE_OF(fields) "{'data': {'r0': {'d0': {'oid': '" A "', 'byteSize': 5, " fields "}}}}"
-
+/* Each of these harms the one repository only. */
 static const struct {
-    const char *answer;
-    const char *reason, *text, *skipped;
-} files[] = {
-    {FILE_OF("'text': 'hello', 'isBinary': false, 'isTruncated': false"), NULL, "hello", NULL},
-    {FILE_OF("'text': '', 'isBinary': false, 'isTruncated': false"), NULL, "", NULL},
-    {FILE_OF("'text': 'a\\u0000b', 'isBinary': false, 'isTruncated': false"), NULL,
-     "a\xef\xbf\xbd"
-     "b",
-     NULL},
-    {FILE_OF("'text': null, 'isBinary': true, 'isTruncated': false"), NULL, NULL, "binary"},
-    {FILE_OF("'text': null, 'isBinary': null, 'isTruncated': false"), NULL, NULL, "binary"},
-    {FILE_OF("'text': 'hello', 'isBinary': false, 'isTruncated': true"), NULL, NULL, "truncated"},
-    {FILE_OF("'text': 7, 'isBinary': false, 'isTruncated': false"), "bad_answer", NULL, NULL},
-    {FILE_OF("'text': 'x', 'isBinary': 'no', 'isTruncated': false"), "bad_answer", NULL, NULL},
-    {FILE_OF("'text': 'x', 'isBinary': false, 'isTruncated': null"), "bad_answer", NULL, NULL},
-    {"{'data': {'r0': {'d0': {'oid': '" B "', 'byteSize': 5, 'text': 'x', 'isBinary': false,"
-     " 'isTruncated': false}}}}",
-     "bad_answer", NULL, NULL},
-    {"{'data': {'r0': {'d0': {'oid': '" A "', 'byteSize': 6, 'text': 'x', 'isBinary': false,"
-     " 'isTruncated': false}}}}",
-     "bad_answer", NULL, NULL},
-    {"{'data': {'r0': {'d0': null}}}", "files_missing", NULL, NULL},
-    {"{'data': {'r0': {'d0': []}}}", "files_missing", NULL, NULL},
-    {"{'data': {'r0': {}}}", "files_missing", NULL, NULL},
-    {"{'data': {'r0': null}}", "incomplete", NULL, NULL},
-    {"{'data': {}}", "incomplete", NULL, NULL},
-    {"{'data': null}", "incomplete", NULL, NULL},
-    {"{'data': {'r0': null}, 'errors': [{'type': 'NOT_FOUND', 'path': ['r0']}]}", "not_found", NULL,
-     NULL},
-    {"{'data': {'r0': {'d0': null}}, 'errors': [{'type': 'RESOURCE_LIMITS_EXCEEDED',"
-     " 'path': ['r0', 'd0']}]}",
-     "resource_limits", NULL, NULL},
+    struct net_step step;
+    const char *reason;
+    size_t requests;
+} failures[] = {
+    {{.status = 404, .body = "{}"}, "not_found", 1},
+    {{.status = 409, .body = "{}"}, "conflict", 1},
+    {{.status = 451, .body = "{}"}, "legal", 1},
+    {{.status = 403, .body = "{}"}, "forbidden", 1},
+    {{.status = 422, .body = "{}"}, "refused", 1},
+    {{.status = 301, .headers = "Location: /x\r\n", .body = "{}"}, "moved", 1},
+    {{.body = "{}"}, "bad_answer", 1},
+    {{.body = "[]"}, "bad_answer", 1},
+    {{.body = "{\"sha\":\"" A "\",\"truncated\":false,\"tree\":[]}"}, "bad_answer", 1},
+    {{.body = "{\"sha\":\"0000000000000000000000000000000000000000\",\"tree\":[]}"},
+     "bad_answer",
+     1},
+    {{.body = "{\"sha\":\"0000000000000000000000000000000000000000\",\"truncated\":false,"
+              "\"tree\":[{\"type\":\"blob\"}]}"},
+     "bad_answer",
+     1},
+    {{.body = "<html>maintenance</html>"}, "unavailable", 5},
+    {{.action = NET_CHUNKS, .body = " \r\n"}, "unavailable", 5},
+    {{.body = NULL}, "unavailable", 5},
+    {{.status = 502, .body = "<html>bad gateway</html>"}, "unavailable", 5},
+    {{.action = NET_CUT, .body = "{\"sha\":\"x\"}"}, "unavailable", 5},
 };
 
-START_TEST(files_come_whole_or_with_a_reason)
+START_TEST(a_failure_harms_one_repository)
 {
-    struct sync_item item;
-    struct sync_item *items[] = {&item};
-    want(&item, "R_1");
-    json_t *answer = fixture(files[_i].answer);
-    sync_files_read(answer, items, 1);
-    const struct cf_document *readme = &item.content.documents[CF_DOCUMENT_README];
-    ck_assert_pstr_eq(item.reason, files[_i].reason);
-    ck_assert_pstr_eq(readme->text, files[_i].text);
-    ck_assert_pstr_eq(readme->skipped, files[_i].skipped);
-    json_decref(answer);
-    release_item(&item);
+    struct net_step script[2] = {failures[_i].step, {.path = "/r1/", .body = good('1')}};
+    script[0].path = "/r0/";
+    make_items(2);
+    ck_assert_msg(fetch(script, 2, NULL) == 0, "%s", err.message);
+    ck_assert_pstr_eq(items[0].reason, failures[_i].reason);
+    ck_assert_int_eq(items[0].unavailable, failures[_i].requests == 5);
+    ck_assert_str_eq(items[0].content.tree, "");
+    ck_assert_ptr_null(items[1].reason);
+    ck_assert_uint_eq(items[1].content.files, 1);
+    ck_assert_uint_eq(fixture_count(&f, "/r0/"), failures[_i].requests);
+    ck_assert_uint_eq(plan.unanswered, items[0].unavailable);
+    ck_assert_uint_eq(plan.answered, items[0].unavailable ? 1 : 2);
 }
 END_TEST
 
-START_TEST(one_missing_alias_harms_no_other)
+/* An attempt that ends in the middle leaves nothing of what it gave. */
+START_TEST(a_repeated_answer_counts_once)
 {
-    struct sync_item two[2];
-    struct sync_item *items[] = {&two[0], &two[1]};
-    want(&two[0], "R_1");
-    want(&two[1], "R_2");
-    json_t *answer = fixture("{'data': {'r0': null, 'r1': {'d0': {'oid': '" A "', 'byteSize': 5,"
-                             " 'text': 'hello', 'isBinary': false, 'isTruncated': false}}},"
-                             " 'errors': [{'type': 'FORBIDDEN', 'path': ['r0']}]}");
-    sync_files_read(answer, items, 2);
-    ck_assert_str_eq(two[0].reason, "forbidden");
-    ck_assert_ptr_null(two[1].reason);
-    ck_assert_str_eq(two[1].content.documents[CF_DOCUMENT_README].text, "hello");
-    json_decref(answer);
-    release_item(&two[0]);
-    release_item(&two[1]);
+    const char *whole = fixture_tree('0', false, one_tree);
+    const struct net_step script[] = {{.path = "/r0/", .action = NET_CUT, .body = whole},
+                                      {.path = "/r0/", .body = "<html>"},
+                                      {.path = "/r0/", .action = NET_CUT, .body = whole},
+                                      {.path = "/r0/", .action = NET_CHUNKS, .body = whole}};
+    make_items(1);
+    ck_assert_int_eq(fetch(script, COUNT(script), NULL), 0);
+    ck_assert_ptr_null(items[0].reason);
+    ck_assert_uint_eq(items[0].content.files, 6);
+    ck_assert_uint_eq(fixture_file_type(&items[0].content, ".md"), 4);
+    ck_assert_uint_eq(net_server_requests(f.server), 4);
+}
+END_TEST
+
+START_TEST(an_outage_is_not_found_out_for_each)
+{
+    const struct net_step script[] = {{.status = 503, .body = "{}"}};
+    make_items(20);
+    ck_assert_int_eq(fetch(script, 1, NULL), 0);
+    for (size_t i = 0; i < 20; i++) {
+        ck_assert_str_eq(items[i].reason, "unavailable");
+        ck_assert(items[i].unavailable);
+    }
+    ck_assert_uint_ge(plan.unanswered, SYNC_OUTAGE);
+    ck_assert_uint_lt(plan.unanswered, 2 * SYNC_OUTAGE);
+    ck_assert_uint_eq(net_server_requests(f.server), 5 * plan.unanswered);
+}
+END_TEST
+
+START_TEST(a_limit_is_waited_for)
+{
+    struct net_step script[14] = {
+        {.path = "/r4/", .status = 429, .headers = "Retry-After: 1\r\n", .body = "{}"},
+        {.path = "/r5/", .status = 403, .headers = "Retry-After: 1\r\n", .body = "{}"}};
+    for (size_t i = 0; i < 12; i++) {
+        script[i + 2] = (struct net_step){.path = fixture_text("/r%zu/", i),
+                                          .body = good("0123456789abcdef"[i])};
+    }
+    make_items(12);
+    ck_assert_msg(fetch(script, COUNT(script), NULL) == 0, "%s", err.message);
+    for (size_t i = 0; i < 12; i++) {
+        ck_assert_ptr_null(items[i].reason);
+        ck_assert_uint_eq(items[i].content.files, 1);
+    }
+    ck_assert_uint_eq(net_server_requests(f.server), 14);
+    ck_assert_int_ge(net_server_seen(f.server, 13)->at_ms,
+                     net_server_seen(f.server, 0)->at_ms + 990);
+    ck_assert_int_ge(sync_session_usage(f.session).waited_ms, 900);
+}
+END_TEST
+
+START_TEST(a_limit_that_is_too_long_leaves_the_rest_as_it_is)
+{
+    const struct net_step script[] = {
+        {.path = "/r0/", .body = good('0')},
+        {.path = "/r1/", .status = 404, .body = "{}"},
+        {.path = "/", .status = 403, .headers = "Retry-After: 3600\r\n", .delay_ms = 100}};
+    make_items(20);
+    ck_assert_int_eq(fetch(script, COUNT(script), NULL), CF_ERETRY);
+    ck_assert_int_eq(err.code, CF_ERETRY);
+    ck_assert_str_eq(items[0].content.tree, items[0].repository.tree);
+    ck_assert_str_eq(items[1].reason, "not_found");
+    for (size_t i = 2; i < 20; i++) {
+        ck_assert_ptr_null(items[i].reason);
+        ck_assert_str_eq(items[i].content.tree, "");
+    }
+    ck_assert_uint_le(net_server_requests(f.server), SYNC_AT_ONCE + 2);
+}
+END_TEST
+
+START_TEST(a_refused_token_ends_the_run)
+{
+    const struct net_step script[] = {{.path = "/", .status = 401, .body = "{}"}};
+    make_items(20);
+    ck_assert_int_eq(fetch(script, COUNT(script), NULL), CF_EDENIED);
+    ck_assert_uint_le(net_server_requests(f.server), SYNC_AT_ONCE);
+    for (size_t i = 0; i < 20; i++) {
+        ck_assert_ptr_null(items[i].reason);
+    }
+}
+END_TEST
+
+START_TEST(a_signal_ends_the_run)
+{
+    static volatile int stop = 1;
+    const struct sync_github_settings settings = {.stop = &stop};
+    const struct net_step script[] = {{.path = "/", .action = NET_SILENT}};
+    make_items(3);
+    ck_assert_int_eq(fetch(script, COUNT(script), &settings), CF_EINTERRUPTED);
+    ck_assert_ptr_null(items[0].reason);
 }
 END_TEST
 
@@ -250,18 +266,18 @@ Suite *sync_trees_suite(void);
 Suite *sync_trees_suite(void)
 {
     Suite *suite = suite_create("sync_trees");
-    TCase *trees = tcase_create("trees");
-    tcase_add_checked_fixture(trees, fixture_quiet, NULL);
-    TCase *texts = tcase_create("files");
-    tcase_add_checked_fixture(texts, fixture_quiet, NULL);
-    tcase_add_test(trees, counts_the_whole_tree_and_looks_at_its_root);
-    tcase_add_test(trees, a_cut_tree_is_completed_by_its_root);
-    tcase_add_loop_test(trees, bad_trees_are_one_clear_error, 0, COUNT(bad_trees));
-    tcase_add_test(trees, strange_paths_do_no_harm);
-    tcase_add_test(texts, names_stay_out_of_the_query);
-    tcase_add_loop_test(texts, files_come_whole_or_with_a_reason, 0, COUNT(files));
-    tcase_add_test(texts, one_missing_alias_harms_no_other);
-    suite_add_tcase(suite, trees);
-    suite_add_tcase(suite, texts);
+    TCase *tests = tcase_create("trees");
+    tcase_set_timeout(tests, 30);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, counts_the_whole_tree_and_looks_at_its_root);
+    tcase_add_test(tests, only_what_is_wanted_is_fetched_eight_at_once);
+    tcase_add_loop_test(tests, a_failure_harms_one_repository, 0, COUNT(failures));
+    tcase_add_test(tests, a_repeated_answer_counts_once);
+    tcase_add_test(tests, an_outage_is_not_found_out_for_each);
+    tcase_add_test(tests, a_limit_is_waited_for);
+    tcase_add_test(tests, a_limit_that_is_too_long_leaves_the_rest_as_it_is);
+    tcase_add_test(tests, a_refused_token_ends_the_run);
+    tcase_add_test(tests, a_signal_ends_the_run);
+    suite_add_tcase(suite, tests);
     return suite;
 }
