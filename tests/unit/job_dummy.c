@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/json.h"
+#include "common/base/task.h"
 #include "common/job/job.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/temporary.h"
@@ -49,14 +51,29 @@ static int commit(struct cf_run *run, struct cf_error *e)
     return rc;
 }
 
+static void be_busy(void)
+{
+    double end = cf_clock_cpu_seconds() + 0.2;
+    while (cf_clock_cpu_seconds() < end) {
+    }
+}
+
 static int dummy_run(struct cf_run *run, struct cf_error *e)
 {
     (void)printf("run %s%s%s %s %s %llu %llu\n", run->tenant, run->force ? " force" : "",
                  run->dry_run ? " dry" : "", run->config.login,
                  run->event_dataset ? run->event_dataset : "-",
                  (unsigned long long)run->event_version, (unsigned long long)dummy_plan.number);
-    for (int i = 0; i < dummy_plan.signals; i++) {
+    bool signals = !dummy_plan.signaller || strcmp(dummy_plan.signaller, run->tenant) == 0;
+    for (int i = 0; signals && i < dummy_plan.signals; i++) {
         (void)raise(SIGTERM);
+    }
+    if (dummy_plan.busy && strcmp(dummy_plan.busy, run->tenant) == 0) {
+        be_busy();
+    }
+    if (dummy_plan.pauses) {
+        cf_task_sleep(0, NULL);
+        (void)printf("end %s\n", run->tenant);
     }
     if (*run->stop && dummy_plan.heeds) {
         return cf_error_set(e, CF_EINTERRUPTED, "stopped at a safe point");
@@ -102,7 +119,9 @@ static int run_main(void *context)
     for (char *word = strtok(copy, " "); word && argc < 15; word = strtok(NULL, " ")) {
         argv[argc++] = strcmp(word, "STORE") == 0 ? dummy_url : word;
     }
-    int status = cf_job_main(&dummy, argc, argv);
+    struct cf_job job = dummy;
+    job.parallel = dummy_plan.parallel;
+    int status = cf_job_main(&job, argc, argv);
     free(copy);
     return status;
 }
@@ -146,18 +165,12 @@ void dummy_add_tenant(const char *login, bool enabled)
 
 void dummy_setup(void)
 {
-    static const char *const variables[] = {"CLOUDFOLIO_STORE",
-                                            "CLOUDFOLIO_TENANT",
-                                            "CLOUDFOLIO_ALL",
-                                            "CLOUDFOLIO_SHARD",
-                                            "CLOUDFOLIO_EVENT",
-                                            "CLOUDFOLIO_FORCE",
-                                            "CLOUDFOLIO_DRY_RUN",
-                                            "CLOUDFOLIO_LOG",
-                                            "CLOUDFOLIO_LOG_LEVEL",
-                                            "DUMMY_NUMBER",
-                                            "AWS_BATCH_JOB_ARRAY_INDEX",
-                                            "AWS_BATCH_JOB_ARRAY_SIZE"};
+    static const char *const variables[] = {
+        "CLOUDFOLIO_STORE",        "CLOUDFOLIO_TENANT", "CLOUDFOLIO_ALL",
+        "CLOUDFOLIO_SHARD",        "CLOUDFOLIO_EVENT",  "CLOUDFOLIO_FORCE",
+        "CLOUDFOLIO_DRY_RUN",      "CLOUDFOLIO_LOG",    "CLOUDFOLIO_LOG_LEVEL",
+        "CLOUDFOLIO_PARALLEL",     "DUMMY_NUMBER",      "AWS_BATCH_JOB_ARRAY_INDEX",
+        "AWS_BATCH_JOB_ARRAY_SIZE"};
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         (void)unsetenv(variables[i]);
     }
@@ -195,7 +208,6 @@ struct dummy_found dummy_find(const char *prefix)
     return found;
 }
 
-/* The one run record of a tenant. */
 json_t *dummy_record(const char *tenant)
 {
     struct cf_store *store = NULL;

@@ -13,9 +13,13 @@
 struct dummy_plan {
     const char *failing; /* the tenant for which it returns code; NULL: none */
     int code;
-    int conflicts; /* it says CONFLICT so many times first */
-    int signals;   /* it sends itself so many SIGTERM */
-    bool heeds;    /* the signal */
+    int conflicts;         /* it says CONFLICT so many times first */
+    int signals;           /* it sends itself so many SIGTERM */
+    bool heeds;            /* the signal */
+    uint64_t parallel;     /* tenants at once, in the job's description */
+    bool pauses;           /* once a run, so that others run; it says "end <tenant>" behind that */
+    const char *signaller; /* signals are for this tenant's run alone; NULL: for all */
+    const char *busy;      /* this tenant's run takes 0.2 s of processor time */
     int start_code;
     uint64_t number; /* of its own option */
 };
