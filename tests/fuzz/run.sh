@@ -28,20 +28,29 @@ targets=("$@")
 # The most bytes of an input.
 limit() {
     case $1 in
-    documents) echo 8192 ;;
+    documents | github) echo 8192 ;;
+    git_blob) echo 9000 ;;
     store_url) echo 1024 ;;
     *) echo 4096 ;;
     esac
+}
+
+# What targets may take from the jobs: a job's program without its main.
+jobs() {
+    find jobs/sync -name '*.c' ! -name main.c | sort | sed "s|^|$out/obj/|; s|c$|o|"
 }
 
 build() {
     local sanitizers='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
     local target
     make -s -j "${FUZZ_JOBS:-2}" B=$out CC=clang MODE="-O1 -g -fno-omit-frame-pointer $sanitizers" \
-        $out/libcloudfolio.a $(printf "$out/obj/$here/%s.o " "${targets[@]}") >$out/build.log 2>&1 || return
+        $out/libcloudfolio.a $(jobs) $(printf "$out/obj/$here/%s.o " "${targets[@]}") >$out/build.log 2>&1 || return
+    rm -f $out/jobs.a
+    ar rcs $out/jobs.a $(jobs)
     for target in "${targets[@]}"; do
-        clang -fsanitize=fuzzer,address,undefined $out/obj/$here/"$target".o $out/libcloudfolio.a -o $out/"$target" \
-            $(pkg-config --libs libcurl jansson libzstd nettle expat lapacke) -lm >>$out/build.log 2>&1 || return
+        clang -fsanitize=fuzzer,address,undefined $out/obj/$here/"$target".o $out/jobs.a $out/libcloudfolio.a \
+            -o $out/"$target" $(pkg-config --libs libcurl jansson libzstd nettle expat lapacke libjwt-gnutls) -lm \
+            >>$out/build.log 2>&1 || return
     done
 }
 
