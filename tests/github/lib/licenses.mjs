@@ -7,11 +7,14 @@ const KNOWN = [
   ['gpl-3.0', 'GNU General Public License v3.0', 'GPL-3.0'], ['agpl-3.0', 'GNU Affero General Public License v3.0', 'AGPL-3.0'],
 ];
 
-/** {key, name, spdxId, index} or null for a repository without a licence. */
+// GitHub's ids of licences are of the older form, by GraphQL as by REST.
+const nodeId = (index) => Buffer.from(`07:License${index}`).toString('base64');
+
+/** {key, name, spdxId, nodeId} or null for a repository without a licence. */
 export function licenseOf(spdx) {
   if (!spdx) return null;
   const index = KNOWN.findIndex(([, , id]) => id.toLowerCase() === spdx.toLowerCase());
-  if (index < 0) return { key: 'other', name: 'Other', spdxId: 'NOASSERTION', index: 99 };
+  if (index < 0) return { key: 'other', name: 'Other', spdxId: 'NOASSERTION', nodeId: nodeId(99) };
   const [key, name, spdxId] = KNOWN[index];
-  return { key, name, spdxId, index };
+  return { key, name, spdxId, nodeId: nodeId(index) };
 }

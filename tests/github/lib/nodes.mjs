@@ -183,7 +183,7 @@ export class Repository {
   licenseInfo() {
     const license = licenseOf(this.repo.license);
     return license && {
-      __typename: 'License', id: nodeId('MDU', license.index), key: license.key, name: license.name, spdxId: license.spdxId, nickname: null,
+      __typename: 'License', id: license.nodeId, key: license.key, name: license.name, spdxId: license.spdxId, nickname: null,
       url: license.key === 'other' ? null : `http://choosealicense.com/licenses/${license.key}/`, hidden: false, featured: license.key === 'mit', pseudoLicense: license.key === 'other',
     };
   }

@@ -36,7 +36,7 @@ export function organizationShape(user, base, publicRepos) {
 export function licenseShape(spdx, base) {
   const license = licenseOf(spdx);
   if (!license) return null;
-  return { key: license.key, name: license.name, spdx_id: license.spdxId, url: license.key === 'other' ? null : `${base}/licenses/${license.key}`, node_id: `MDc6TGljZW5zZ${license.index}` };
+  return { key: license.key, name: license.name, spdx_id: license.spdxId, url: license.key === 'other' ? null : `${base}/licenses/${license.key}`, node_id: license.nodeId };
 }
 
 const TEMPLATES = {
