@@ -108,6 +108,31 @@ json_t *fixture_node(unsigned id, const char *name, const char *commit, const ch
     return node;
 }
 
+json_t *fixture_rest_node(unsigned id, const char *name)
+{
+    json_t *node = fixture(
+        "{'id': 1, 'node_id': 'R_kgDOABPHjQ', 'name': 'x', 'private': false,"
+        " 'owner': {'login': 'octocat', 'type': 'User'},"
+        " 'html_url': 'https://github.com/octocat/Hello-World',"
+        " 'description': 'My first repository on GitHub!', 'homepage': '',"
+        " 'visibility': 'public', 'created_at': '2011-01-26T19:01:12Z',"
+        " 'updated_at': '2024-05-01T10:00:00Z', 'pushed_at': '2024-04-30T09:00:00Z',"
+        " 'size': 108, 'fork': false, 'archived': false, 'disabled': false,"
+        " 'is_template': false, 'allow_forking': true, 'stargazers_count': 80, 'forks_count': 9,"
+        " 'language': 'C', 'license': {'node_id': 'MDc6TGljZW5zZTEz', 'key': 'mit',"
+        " 'name': 'MIT License', 'spdx_id': 'MIT', 'url': 'https://api.github.com/licenses/mit'},"
+        " 'topics': ['octocat', 'api'], 'default_branch': 'main'}");
+    (void)json_object_set_new(node, "id", json_integer(id));
+    (void)json_object_set_new(node, "name", json_string(name));
+    return node;
+}
+
+json_t *fixture_rest_branch(const char *commit, const char *tree)
+{
+    return json_pack("{s:s,s:{s:s,s:{s:{s:s}}}}", "name", "main", "commit", "sha", commit, "commit",
+                     "tree", "sha", tree);
+}
+
 json_t *fixture_page_of(json_t *const *list)
 {
     json_t *nodes = json_array();

@@ -27,6 +27,10 @@ void fixture_texts_free(void);
 /* One node of a listing: a public repository with every field. */
 json_t *fixture_node(unsigned id, const char *name, const char *commit, const char *tree);
 
+/* The same as REST has it, and the answer for its branch. */
+json_t *fixture_rest_node(unsigned id, const char *name);
+json_t *fixture_rest_branch(const char *commit, const char *tree);
+
 /* A page with these nodes (stolen; NULL ends them), the last one, of octocat's. */
 json_t *fixture_page_of(json_t *const *nodes);
 #define fixture_page(...) fixture_page_of((json_t *[]){__VA_ARGS__})

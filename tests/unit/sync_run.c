@@ -1,139 +1,34 @@
 /* Whole runs against a scripted GitHub and a store in memory. */
-#include "jobs/sync/sync.h"
-
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/base/alloc.h"
-#include "common/base/json.h"
-#include "common/base/log.h"
-#include "common/portfolio/content.h"
-#include "common/portfolio/repos.h"
-#include "tests/unit/net_server.h"
-#include "tests/unit/sync_fixture.h"
+#include "tests/unit/sync_run_world.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-static struct cf_store *store;
-static char *texts[8]; /* bodies of the script, freed at the end */
-static size_t text_count;
-
-static void setup(void)
+static void run_with(const struct net_step *script, size_t count, bool force,
+                     struct world_outcome *out)
 {
-    struct cf_error err;
-    cf_log_configure(CF_LOG_JSON, CF_ERROR);
-    ck_assert_int_eq(cf_store_open("memory:", &store, &err), 0);
-    text_count = 0;
-}
-
-static void teardown(void)
-{
-    cf_store_free(store);
-    while (text_count) {
-        free(texts[--text_count]);
-    }
-}
-
-static const char *body(json_t *document)
-{
-    char *text = json_dumps(document, JSON_COMPACT);
-    json_decref(document);
-    texts[text_count++] = text;
-    return text;
-}
-
-static const char *listing_body(unsigned id, const char *name, char tree)
-{
-    return body(fixture_page(fixture_node(id, name, fixture_oid('c'), fixture_oid(tree)), NULL));
-}
-
-static const char *tree_body(char tree)
-{
-    return body(json_pack("{s:s,s:b,s:[{s:s,s:s,s:s,s:s,s:i}]}", "sha", fixture_oid(tree),
-                          "truncated", 0, "tree", "path", "README.md", "mode", "100644", "type",
-                          "blob", "sha", A, "size", 5));
-}
-
-static const char *files_body(void)
-{
-    return body(fixture("{'data': {'rateLimit': {'cost': 1, 'remaining': 4998}, 'r0': {'d0':"
-                        " {'oid': '" A "', 'byteSize': 5, 'text': 'hello', 'isBinary': false,"
-                        " 'isTruncated': false}}}}"));
-}
-
-struct outcome {
-    int rc;
-    struct cf_error err;
-    struct cf_run_record record;
-    size_t requests;
-    struct net_server *server;
-};
-
-static void run_with(const struct net_step *script, size_t count, bool force, struct outcome *out)
-{
-    static volatile int stop;
-    struct sync_github *github = NULL;
-    memset(out, 0, sizeof(*out));
-    out->server = net_server_new(script, count);
-    const struct sync_github_settings settings = {.api_url = net_server_url(out->server),
-                                                  .token = "s3cret",
-                                                  .backoff_ms = 5,
-                                                  .total_ms = 5000,
-                                                  .stop = &stop};
-    struct cf_run run = {.store = store,
-                         .tenant = "octocat",
-                         .config = {.login = "octocat", .enabled = true},
-                         .config_version = 1,
-                         .config_sha256 = A "aaaaaaaaaaaaaaaaaaaaaaaa",
-                         .producer = {"sync", "build", "run"},
-                         .force = force,
-                         .stop = &stop};
-    ck_assert_int_eq(sync_github_new(&settings, &github, &out->err), 0);
-    out->rc = sync_run(&run, github, &out->err);
-    sync_github_free(github);
-    out->record = run.record;
-    out->requests = net_server_requests(out->server);
-    net_server_free(out->server);
+    world_force = force;
+    world_run(script, count, true, out);
 }
 
 static void read_newest(struct cf_repos *repos, struct cf_content *content)
 {
-    struct cf_dataset dataset;
-    struct cf_marker marker;
-    struct cf_blob_set blobs;
-    struct cf_error err;
-    struct cf_buf bytes = CF_BUF_INIT;
-    json_t *root = NULL;
-    json_t *document = NULL;
-    cf_dataset_init(&dataset, store, "octocat", "repos");
-    ck_assert_int_eq(cf_dataset_newest(&dataset, &marker, &err), 0);
-    ck_assert_int_eq(cf_dataset_root(&dataset, &marker, &root, &err), 0);
-    ck_assert_msg(cf_repos_read(root, repos, &err) == 0, "%s", err.message);
-    ck_assert_int_eq(cf_blob_set_read(root, &blobs, &err), 0);
-    const struct cf_blob_ref *ref = cf_blob_set_find(&blobs, repos->items[0].content);
-    ck_assert_ptr_nonnull(ref);
-    ck_assert_int_eq(cf_dataset_blob(&dataset, ref, &bytes, &err), 0);
-    ck_assert_int_eq(cf_json_parse(bytes.data, bytes.length, "content", &document, &err), 0);
-    ck_assert_msg(cf_content_read(document, content, &err) == 0, "%s", err.message);
-    json_decref(document);
-    json_decref(root);
-    cf_buf_release(&bytes);
-    cf_blob_set_release(&blobs);
-    cf_marker_release(&marker);
+    (void)world_repos(repos);
+    world_content(0, content);
 }
 
 /* Version 1: one repository whose README is "hello". */
 static void first_run(void)
 {
-    struct outcome out;
+    struct world_outcome out;
     const struct net_step script[] = {
-        {.path = "POST /graphql ", .body = listing_body(1, "one", '1')},
+        {.path = "POST /graphql ", .body = world_listing(1, "one", '1')},
         {.path = "GET /repos/Octocat/one/git/trees/1111111111111111111111111111111111111111"
                  "?recursive=1 ",
-         .body = tree_body('1')},
-        {.path = "POST /graphql ", .body = files_body()}};
+         .body = world_tree('1')},
+        {.path = "POST /graphql ", .body = world_files(1)}};
     run_with(script, COUNT(script), false, &out);
     ck_assert_msg(out.rc == 0, "%s", out.err.message);
     ck_assert_str_eq(out.record.outcome, "committed");
@@ -162,9 +57,9 @@ END_TEST
 
 START_TEST(an_unchanged_portfolio_costs_one_request)
 {
-    struct outcome out;
+    struct world_outcome out;
     first_run();
-    const struct net_step script[] = {{.body = listing_body(1, "one", '1')}};
+    const struct net_step script[] = {{.body = world_listing(1, "one", '1')}};
     run_with(script, COUNT(script), false, &out);
     ck_assert_int_eq(out.rc, 0);
     ck_assert_str_eq(out.record.outcome, "unchanged");
@@ -176,11 +71,11 @@ END_TEST
 
 START_TEST(renaming_refers_to_the_old_content)
 {
-    struct outcome out;
+    struct world_outcome out;
     struct cf_repos repos;
     struct cf_content content;
     first_run();
-    const struct net_step script[] = {{.body = listing_body(1, "renamed", '1')}};
+    const struct net_step script[] = {{.body = world_listing(1, "renamed", '1')}};
     run_with(script, COUNT(script), false, &out);
     ck_assert_msg(out.rc == 0, "%s", out.err.message);
     ck_assert_str_eq(out.record.outcome, "committed");
@@ -201,11 +96,11 @@ static const struct {
 
 START_TEST(a_refused_tree_keeps_the_last_good_entry)
 {
-    struct outcome out;
+    struct world_outcome out;
     struct cf_repos repos;
     struct cf_content content;
     first_run();
-    const struct net_step script[] = {{.body = listing_body(1, "one", '9')},
+    const struct net_step script[] = {{.body = world_listing(1, "one", '9')},
                                       {.status = refusals[_i].status, .body = "{}"}};
     run_with(script, COUNT(script), false, &out);
     ck_assert_msg(out.rc == 0, "%s", out.err.message);
@@ -222,41 +117,42 @@ START_TEST(a_refused_tree_keeps_the_last_good_entry)
 }
 END_TEST
 
-/* What ends a run, at its first request or at a tree: nothing is committed. */
+/* What ends a run, at its first request or at a tree: nothing is committed. The listing's page is
+ * made smaller, five times, when that may help, and then REST is tried. */
 static const struct {
     int status;
     const char *headers, *body;
     int code;
     size_t attempts;
+    size_t at_listing;
 } endings[] = {
-    {401, NULL, "{}", CF_EDENIED, 1},
-    {403, "Retry-After: 60\r\n", "{}", CF_ERETRY, 1},
-    {403, "X-RateLimit-Remaining: 0\r\n", "{}", CF_ERETRY, 1},
-    {429, NULL, "", CF_ERETRY, 1},
-    {502, NULL, "<html>bad gateway</html>", CF_EUNAVAILABLE, 5},
-    {200, "Content-Type: text/html\r\n", "<html>maintenance</html>", CF_EUNAVAILABLE, 5},
-    {200, NULL, "", CF_EUNAVAILABLE, 5},
+    {401, NULL, "{}", CF_EDENIED, 1, 1},
+    {403, "Retry-After: 60\r\n", "{}", CF_ERETRY, 1, 1},
+    {403, "X-RateLimit-Remaining: 0\r\n", "{}", CF_ERETRY, 1, 1},
+    {429, NULL, "", CF_ERETRY, 1, 1},
+    {502, NULL, "<html>bad gateway</html>", CF_EUNAVAILABLE, 5, 15},
+    {503, NULL, "{}", CF_EUNAVAILABLE, 5, 5},
+    {200, "Content-Type: text/html\r\n", "<html>maintenance</html>", CF_EUNAVAILABLE, 5, 5},
+    {200, NULL, "", CF_EUNAVAILABLE, 5, 5},
 };
 
 START_TEST(some_answers_end_a_run)
 {
-    struct outcome out;
-    struct cf_dataset dataset;
-    struct cf_marker marker;
-    struct cf_error err;
+    struct world_outcome out;
     const struct net_step bad = {
         .status = endings[_i].status, .headers = endings[_i].headers, .body = endings[_i].body};
     const struct net_step at_listing[] = {bad};
-    const struct net_step at_tree[] = {{.body = listing_body(1, "one", '1')}, bad};
+    const struct net_step at_tree[] = {{.body = world_listing(1, "one", '1')}, bad};
     run_with(at_listing, 1, false, &out);
     ck_assert_int_eq(out.rc, endings[_i].code);
-    ck_assert_uint_eq(out.requests, endings[_i].attempts);
-    ck_assert_ptr_null(strstr(out.err.message, "s3cret"));
+    ck_assert_int_eq(out.err.code, endings[_i].code);
+    ck_assert_uint_eq(out.requests, endings[_i].at_listing);
+    ck_assert_uint_eq(out.record.github_requests, endings[_i].at_listing);
+    ck_assert_ptr_null(strstr(out.err.message, FIXTURE_TOKEN));
     run_with(at_tree, 2, false, &out);
     ck_assert_int_eq(out.rc, endings[_i].code);
     ck_assert_uint_eq(out.requests, 1 + endings[_i].attempts);
-    cf_dataset_init(&dataset, store, "octocat", "repos");
-    ck_assert_int_eq(cf_dataset_newest(&dataset, &marker, &err), CF_ENOTFOUND);
+    ck_assert_uint_eq(world_version(), 0);
 }
 END_TEST
 
@@ -265,7 +161,7 @@ static const char *const nonsense[] = {
 
 START_TEST(nonsense_is_bad_data)
 {
-    struct outcome out;
+    struct world_outcome out;
     const struct net_step script[] = {{.body = nonsense[_i]}};
     run_with(script, 1, false, &out);
     ck_assert_int_eq(out.rc, CF_EDATA);
@@ -275,7 +171,7 @@ END_TEST
 
 START_TEST(deep_nesting_is_bad_data)
 {
-    struct outcome out;
+    struct world_outcome out;
     struct cf_buf deep = CF_BUF_INIT;
     for (int i = 0; i < 100000; i++) {
         cf_buf_putc(&deep, '[');
@@ -289,7 +185,7 @@ END_TEST
 
 START_TEST(an_endless_answer_is_bad_data)
 {
-    struct outcome out;
+    struct world_outcome out;
     static char block[65536];
     memset(block, ' ', sizeof(block));
     const struct net_step script[] = {
@@ -302,10 +198,11 @@ END_TEST
 
 START_TEST(force_makes_a_version_of_the_same)
 {
-    struct outcome out;
+    struct world_outcome out;
     first_run();
-    const struct net_step script[] = {
-        {.body = listing_body(1, "one", '1')}, {.body = tree_body('1')}, {.body = files_body()}};
+    const struct net_step script[] = {{.body = world_listing(1, "one", '1')},
+                                      {.body = world_tree('1')},
+                                      {.body = world_files(1)}};
     run_with(script, COUNT(script), true, &out);
     ck_assert_msg(out.rc == 0, "%s", out.err.message);
     ck_assert_str_eq(out.record.outcome, "committed");
@@ -316,32 +213,47 @@ END_TEST
 
 START_TEST(files_that_are_missing_make_a_failed_entry)
 {
-    struct outcome out;
-    struct cf_dataset dataset;
-    struct cf_marker marker;
+    struct world_outcome out;
     struct cf_repos repos;
-    json_t *root = NULL;
     const struct net_step script[] = {
-        {.body = listing_body(1, "one", '1')},
-        {.body = tree_body('1')},
+        {.body = world_listing(1, "one", '1')},
+        {.body = world_tree('1')},
         {.body =
              "{\"data\":{\"r0\":null},\"errors\":[{\"type\":\"FORBIDDEN\",\"path\":[\"r0\"]}]}"}};
     run_with(script, COUNT(script), false, &out);
     ck_assert_msg(out.rc == 0, "%s", out.err.message);
-    cf_dataset_init(&dataset, store, "octocat", "repos");
-    ck_assert_int_eq(cf_dataset_newest(&dataset, &marker, &out.err), 0);
-    ck_assert_int_eq(cf_dataset_root(&dataset, &marker, &root, &out.err), 0);
-    ck_assert_int_eq(cf_repos_read(root, &repos, &out.err), 0);
+    (void)world_repos(&repos);
     ck_assert_int_eq(repos.items[0].state, CF_REPOSITORY_FAILED);
     ck_assert_str_eq(repos.items[0].reason, "forbidden");
     cf_repos_release(&repos);
-    json_decref(root);
-    cf_marker_release(&marker);
-    const struct net_step good[] = {
-        {.body = listing_body(1, "one", '1')}, {.body = tree_body('1')}, {.body = files_body()}};
+    const struct net_step good[] = {{.body = world_listing(1, "one", '1')},
+                                    {.body = world_tree('1')},
+                                    {.body = world_files(1)}};
     run_with(good, COUNT(good), false, &out);
     ck_assert_str_eq(out.record.outcome, "committed");
     ck_assert_uint_eq(out.requests, 3); /* it was fetched again */
+}
+END_TEST
+
+START_TEST(what_queries_do_not_give_comes_by_rest)
+{
+    struct world_outcome out;
+    struct cf_repos repos;
+    struct cf_content content;
+    const struct net_step script[] = {
+        {.path = "POST ", .body = world_listing(1, "one", '1')},
+        {.path = "/git/trees/", .body = world_tree('1')},
+        {.path = "POST ", .body = "{\"data\":{\"r0\":{\"d0\":null}}}"},
+        {.path = "GET /repos/Octocat/one/git/blobs/" WORLD_HELLO " ",
+         .body = fixture_blob("hello", 5)}};
+    run_with(script, COUNT(script), false, &out);
+    ck_assert_msg(out.rc == 0, "%s", out.err.message);
+    read_newest(&repos, &content);
+    ck_assert_int_eq(repos.items[0].state, CF_REPOSITORY_CURRENT);
+    ck_assert_str_eq(content.documents[CF_DOCUMENT_README].text, "hello");
+    ck_assert_uint_eq(out.requests, 4);
+    cf_repos_release(&repos);
+    cf_content_release(&content);
 }
 END_TEST
 
@@ -352,7 +264,7 @@ Suite *sync_run_suite(void)
     Suite *suite = suite_create("sync_run");
     TCase *tests = tcase_create("run");
     tcase_set_timeout(tests, 30);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, world_setup, world_teardown);
     tcase_add_test(tests, a_first_run_commits);
     tcase_add_test(tests, an_unchanged_portfolio_costs_one_request);
     tcase_add_test(tests, renaming_refers_to_the_old_content);
@@ -363,6 +275,7 @@ Suite *sync_run_suite(void)
     tcase_add_test(tests, an_endless_answer_is_bad_data);
     tcase_add_test(tests, force_makes_a_version_of_the_same);
     tcase_add_test(tests, files_that_are_missing_make_a_failed_entry);
+    tcase_add_test(tests, what_queries_do_not_give_comes_by_rest);
     suite_add_tcase(suite, tests);
     return suite;
 }
