@@ -77,7 +77,7 @@ static void add_layer(struct cf_bert_layout *l, size_t index)
 {
     const struct cf_bert_config *c = &l->config;
     struct cf_bert_layer *y = &l->layers[index];
-    char p[32];
+    char p[48];
     (void)snprintf(p, sizeof(p), "encoder.layer.%zu.", index);
     add_linear(l, p, "attention.self.query", c->hidden, c->hidden, &y->query_weight,
                &y->query_bias);
