@@ -214,8 +214,13 @@ int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *e
         }
         return CF_EDATA;
     }
-    return cf_error_set(err, CF_EUNAVAILABLE, "%s: GitHub answered with an error (%.60s)", what,
-                        *type ? type : "without a type");
+    (void)cf_error_set(err, CF_EUNAVAILABLE, "%s: GitHub answered with an error (%.60s)", what,
+                       *type ? type : "without a type");
+    if (err && sync_errors_too_heavy(errors)) {
+        (void)snprintf(err->service_code, sizeof(err->service_code), "%s",
+                       "RESOURCE_LIMITS_EXCEEDED");
+    }
+    return CF_EUNAVAILABLE;
 }
 
 const char *sync_error_reason(const json_t *error)
@@ -224,7 +229,8 @@ const char *sync_error_reason(const json_t *error)
         const char *type, *reason;
     } reasons[] = {{"FORBIDDEN", "forbidden"},
                    {"NOT_FOUND", "not_found"},
-                   {"RESOURCE_LIMITS_EXCEEDED", "resource_limits"}};
+                   {"RESOURCE_LIMITS_EXCEEDED", "resource_limits"},
+                   {"TIMEOUT", "resource_limits"}};
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (strcmp(error_type(error), reasons[i].type) == 0) {
             return reasons[i].reason;

@@ -175,7 +175,10 @@ static int fetch_batch(struct sync_session *session, struct sync_batch *batch,
     if (rc) {
         cf_log_error(CF_WARN, "files_failed", &error);
     }
-    if (heavy && count > 1 && sync_batch_shrink(batch)) {
+    if (heavy && count > 1) {
+        do {
+            (void)sync_batch_shrink(batch);
+        } while (batch->size >= count); /* the same query again would be as much */
         cf_log(CF_WARN, "batch_halved", CF_I("repositories", batch->size), CF_END);
         sync_session_back_off(session, ++*failures);
     } else {

@@ -29,9 +29,9 @@ static enum cf_http_verdict judge(struct cf_http_request *request)
     struct sync_get *get = request->context;
     bool decided;
     if (request->status == 200) { /* an answer without a byte isn't JSON either */
-        get->not_json =
-            get->feed ? !get->fed
-                      : !begins_json(request->answer.data, request->answer.length, &decided);
+        get->not_json = get->feed
+                            ? !get->fed
+                            : !begins_json(request->answer.data, request->answer.length, &decided);
     }
     if (request->status == 200 && get->not_json) {
         request->rc =

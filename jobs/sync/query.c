@@ -146,5 +146,7 @@ int sync_query(struct sync_session *session, const char *query, json_t *variable
 
 bool sync_is_too_heavy(const struct cf_error *err)
 {
-    return err->code == CF_EUNAVAILABLE && (err->http_status == 502 || err->http_status == 504);
+    return err->code == CF_EUNAVAILABLE &&
+           (err->http_status == 502 || err->http_status == 504 ||
+            strcmp(err->service_code, "RESOURCE_LIMITS_EXCEEDED") == 0);
 }
