@@ -27,7 +27,8 @@ once() { echo "[{\"match\":{\"kind\":\"$1\"},\"times\":1,\"action\":$2}]"; }
 
 fault "a bad token" 77 "$(always graphql '{"status":401,"body":"{\"message\":\"Bad credentials\"}"}')" 'token'
 fault "HTML for ever" 69 "$(always graphql '{"html":true,"status":200}')" 'HTML|JSON'
-fault "HTML with 502 for ever" 69 "$(always graphql '{"html":true,"status":502}')" '502'
+fault "HTML with 502 for ever" 69 "$(always any '{"html":true,"status":502}')" '502'
+fault "HTML with 502 for ever from GraphQL alone" 0 "$(always graphql '{"html":true,"status":502}')"
 fault "HTML with 502 once" 0 "$(once graphql '{"html":true,"status":502}')"
 fault "cut off once" 0 "$(once graphql '{"truncateBody":200}')"
 fault "cut off for ever" 69 "$(always graphql '{"truncateBody":200}')" '.'
@@ -41,8 +42,10 @@ fault "no permission" 77 "$(always graphql '{"status":403,"body":"{\"message\":\
 exits 0 cloudfolio tenant add ghost-user
 check "a user that GitHub doesn't know" exits 65 cloudfolio-sync --tenant ghost-user
 check "is named" grep -q ghost-user <(grep '"level":"error"' "$WORK/err")
-check "without a token" exits 78 env -u GITHUB_TOKEN cloudfolio-sync --tenant octocat
-check "the message says what to set" grep -q GITHUB_TOKEN "$WORK/err"
+check "without a token" exits 0 env -u GITHUB_TOKEN cloudfolio-sync --tenant octocat
+check "the log says what that means" grep -q '"event":"no_token".*60 requests an hour' "$WORK/err"
+check "a source of tokens that is none" exits 78 cloudfolio-sync --tenant octocat --github-tokens vault:x
+check "the message names it" grep -q 'part 1 of CLOUDFOLIO_GITHUB_TOKENS' "$WORK/err"
 check "plain http to a stranger is refused" exits 78 env GITHUB_API_URL=http://192.0.2.1 cloudfolio-sync --tenant octocat
 check "an unreachable service" exits 69 env GITHUB_API_URL=http://127.0.0.1:9 cloudfolio-sync --tenant octocat
 check "the store verifies" exits 0 cloudfolio verify
