@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 /* Draws the bar, with an estimate of the time that is left, at most ten times a second. done ==
- * total clears the line. label, which is borrowed for good, tells one piece of work from another. */
+ * total clears the line. label, which is borrowed for good, tells one piece of work from another.
+ */
 void cf_progress(const char *label, size_t done, size_t total);
 
 #endif

@@ -5,8 +5,9 @@
 
 #include "jobs/sync/plan.h"
 
-#define SYNC_WALK_MAX 2000 /* requests for one repository's trees; what is below stays uncounted   \
-                            */
+#define SYNC_WALK_MAX                                                                              \
+    2000 /* requests for one repository's trees; what is below stays uncounted                     \
+          */
 
 /* Fetches the trees of those of the count items that want one. Each of them ends with its content's
  * counts and chosen documents, or with a reason. An error is one that ends the run; items that

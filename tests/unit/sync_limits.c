@@ -94,6 +94,19 @@ START_TEST(the_pace_is_that_of_the_last_minute)
 }
 END_TEST
 
+START_TEST(what_is_older_than_a_minute_is_forgotten)
+{
+    static const struct sync_limits_settings settings = {.per_minute = 10};
+    for (int64_t later = MINUTE; later <= 3 * MINUTE; later += 1000) {
+        sync_limits_init(&limits);
+        send_many(SYNC_REST, 10, NOW);
+        ck_assert_int_eq(ready_in(&settings, SYNC_REST, NOW + later), 0);
+        send_many(SYNC_REST, 1, NOW + later);
+        ck_assert_uint_eq(limits.resources[SYNC_REST].pace.sum, 1);
+    }
+}
+END_TEST
+
 START_TEST(the_pace_is_kept_whatever_is_tried)
 {
     static const struct sync_limits_settings settings = {.per_minute = 7};
@@ -237,8 +250,8 @@ static const char *const malformed[] = {
     "X-RateLimit-Limit: 6e1\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1714561200\r\n",
     "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: tomorrow\r\n",
     "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 1714561200000\r\n",
-    "X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\n"
-    "X-RateLimit-Reset: 99999999999999999999999999\r\n",
+    ("X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\n"
+     "X-RateLimit-Reset: 99999999999999999999999999\r\n"),
 };
 
 START_TEST(malformed_headers_say_nothing)
@@ -369,6 +382,7 @@ Suite *sync_limits_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, nothing_is_known_at_first);
     tcase_add_test(tests, the_pace_is_that_of_the_last_minute);
+    tcase_add_test(tests, what_is_older_than_a_minute_is_forgotten);
     tcase_add_test(tests, the_pace_is_kept_whatever_is_tried);
     tcase_add_test(tests, queries_may_be_twice_as_many_and_count_apart);
     tcase_add_test(tests, a_clock_that_goes_back_is_borne);
