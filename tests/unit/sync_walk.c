@@ -91,8 +91,8 @@ START_TEST(a_subtree_that_is_cut_is_walked_as_well)
         {.path = WHOLE(T1), .body = fixture_tree('1', false, FIXTURE_BLOB("x.c", B, "1"))},
         {.path = WHOLE(T2), .body = cut('2')},
         {.path = ALONE(T2),
-         .body = fixture_tree('2', false,
-                              FIXTURE_BLOB("README.rst", B, "1") "," FIXTURE_SUBTREE("three", T3))},
+         .body = fixture_tree(
+             '2', false, FIXTURE_BLOB("ARCHITECTURE.md", B, "1") "," FIXTURE_SUBTREE("three", T3))},
         {.path = WHOLE(T3), .body = cut('3')},
         {.path = ALONE(T3), .body = fixture_tree('3', false, FIXTURE_SUBTREE("four", T4))},
         {.path = WHOLE(T4), .body = fixture_tree('4', false, FIXTURE_BLOB("z.go", B, "1"))}};
@@ -101,9 +101,10 @@ START_TEST(a_subtree_that_is_cut_is_walked_as_well)
     ck_assert(!item.content.truncated);
     ck_assert_uint_eq(item.content.files, 5);
     ck_assert_uint_eq(fixture_file_type(&item.content, ".go"), 1);
-    ck_assert_uint_eq(fixture_file_type(&item.content, ".rst"), 1);
+    ck_assert_uint_eq(fixture_file_type(&item.content, ".md"), 2);
     ck_assert_uint_eq(fixture_file_type(&item.content, ".never"), 0);
     ck_assert_str_eq(item.content.documents[CF_DOCUMENT_README].path, "README.md");
+    ck_assert_ptr_null(item.content.documents[CF_DOCUMENT_ARCHITECTURE].path);
     ck_assert_uint_eq(net_server_requests(f.server), COUNT(script));
 }
 END_TEST
