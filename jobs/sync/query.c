@@ -133,7 +133,7 @@ int sync_query(struct sync_session *session, const char *query, json_t *variable
     cf_json_dump(document, &body);
     json_decref(document);
     *answer = NULL;
-    int rc;
+    int rc = 0;
     unsigned limits = 0;
     do {
         rc = sync_session_ready(session, SYNC_GRAPHQL, err);
