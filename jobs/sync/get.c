@@ -17,7 +17,7 @@ static const char not_json[] = "GitHub answered with something that isn't JSON";
 static bool begins_json(const char *data, size_t length, bool *decided)
 {
     size_t i = 0;
-    while (i < length && memchr(" \t\r\n", data[i], 4)) {
+    while (i < length && data[i] && strchr(" \t\r\n", data[i])) {
         i++;
     }
     *decided = i < length;
