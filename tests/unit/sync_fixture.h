@@ -31,8 +31,8 @@ json_t *fixture_node(unsigned id, const char *name, const char *commit, const ch
 json_t *fixture_rest_node(unsigned id, const char *name);
 json_t *fixture_rest_branch(const char *commit, const char *tree);
 
-/* A page with these nodes (stolen; NULL ends them), the last one, of octocat's. */
-json_t *fixture_page_of(json_t *const *nodes);
+/* A page with this list of nodes (stolen; NULL ends them), the last one, of octocat's. */
+json_t *fixture_page_of(json_t *const *list);
 #define fixture_page(...) fixture_page_of((json_t *[]){__VA_ARGS__})
 
 /* An object id of 40 times this digit. Good until four more were made. */

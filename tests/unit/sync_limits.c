@@ -227,7 +227,7 @@ START_TEST(the_reset_is_a_time_of_the_servers_clock)
         sync_limits_init(&limits);
         set_headers("X-RateLimit-Limit: 60\r\nX-RateLimit-Remaining: 0\r\nDate: %s\r\n"
                     "X-RateLimit-Reset: %lld\r\n",
-                    date, (long long)(theirs / 1000 + 90));
+                    date, (long long)theirs / 1000 + 90);
         sync_limits_note(&limits, SYNC_REST, &answer, NOW);
         ck_assert_int_eq(ready_in(&unbounded, SYNC_REST, NOW), 91000);
         sync_limits_init(&limits);
