@@ -15,8 +15,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 static const struct {
     const char *name;
     size_t size;
-} dtypes[] = {
-    [CF_F32] = {"F32", 4}, [CF_I32] = {"I32", 4}, [CF_I64] = {"I64", 8}, [CF_U8] = {"U8", 1}};
+} dtypes[] = {[CF_F32] = {"F32", 4}, [CF_I32] = {"I32", 4}, [CF_I64] = {"I64", 8},
+              [CF_U8] = {"U8", 1},   [CF_F16] = {"F16", 2}, [CF_BF16] = {"BF16", 2}};
+
+const char *cf_dtype_name(enum cf_dtype dtype)
+{
+    return dtypes[dtype].name;
+}
 
 static struct cf_tensor *add(struct cf_tensors *tensors)
 {
@@ -79,10 +84,9 @@ static void sort(struct cf_tensors *tensors, int (*compare)(const void *, const 
     }
 }
 
-void cf_safetensors_write(struct cf_tensors *tensors, struct cf_buf *out)
+static void write(struct cf_tensors *tensors, json_t *header, struct cf_buf *out)
 {
     sort(tensors, by_layout);
-    json_t *header = json_object();
     size_t offset = 0;
     for (size_t i = 0; i < tensors->count; i++) {
         const struct cf_tensor *t = &tensors->items[i];
@@ -111,6 +115,16 @@ void cf_safetensors_write(struct cf_tensors *tensors, struct cf_buf *out)
         cf_buf_append(out, tensors->items[i].data, tensors->items[i].bytes);
     }
     cf_buf_release(&text);
+}
+
+void cf_safetensors_write(struct cf_tensors *tensors, struct cf_buf *out)
+{
+    write(tensors, json_object(), out);
+}
+
+void cf_safetensors_write_pt(struct cf_tensors *tensors, struct cf_buf *out)
+{
+    write(tensors, json_pack("{s:{s:s}}", "__metadata__", "format", "pt"), out);
 }
 
 static int wrong(struct cf_error *err, const char *file, const char *name, const char *what)
@@ -168,7 +182,7 @@ static int read_tensor(const char *name, const json_t *entry, const char *body, 
         return wrong(err, file, name, "must have exactly dtype, shape and two data_offsets");
     }
     if (read_dtype(json_object_get(entry, "dtype"), &t->dtype)) {
-        return wrong(err, file, name, "has a type other than F32, I32, I64 and U8");
+        return wrong(err, file, name, "has a type other than F32, F16, BF16, I32, I64 and U8");
     }
     if (read_shape(json_object_get(entry, "shape"), t)) {
         return wrong(err, file, name, "has an invalid shape");
@@ -312,6 +326,50 @@ static void *copy(const struct cf_tensor *t)
         memcpy(data, t->data, t->bytes);
     }
     return data;
+}
+
+/* IEEE's half: a sign, 5 bits of exponent, 10 of fraction. */
+static float from_half(uint16_t half)
+{
+    int exponent = half >> 10 & 0x1f;
+    float fraction = (float)(half & 0x3ff);
+    float value;
+    if (exponent == 0x1f) {
+        value = half & 0x3ff ? NAN : INFINITY;
+    } else if (exponent) {
+        value = ldexpf(1024.0F + fraction, exponent - 25);
+    } else {
+        value = ldexpf(fraction, -24);
+    }
+    return half & 0x8000 ? -value : value;
+}
+
+static float from_bfloat(uint16_t upper)
+{
+    uint32_t bits = (uint32_t)upper << 16;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+int cf_tensor_floats(const struct cf_tensor *tensor, const char *file, float *out,
+                     struct cf_error *err)
+{
+    const char *data = tensor->data;
+    size_t count = tensor->bytes / dtypes[tensor->dtype].size;
+    bool finite = true;
+    if (tensor->dtype == CF_F32 && count) {
+        memcpy(out, data, tensor->bytes);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tensor->dtype != CF_F32) {
+            uint16_t bits;
+            memcpy(&bits, data + i * sizeof(bits), sizeof(bits));
+            out[i] = tensor->dtype == CF_F16 ? from_half(bits) : from_bfloat(bits);
+        }
+        finite = finite && isfinite(out[i]);
+    }
+    return finite ? 0 : wrong(err, file, tensor->name, "holds a value that isn't finite");
 }
 
 int cf_tensors_get_f32(const struct cf_tensors *tensors, const char *file, const char *name,

@@ -20,7 +20,8 @@
 #define CF_TENSOR_NAME_MAX 128
 #define CF_SAFETENSORS_HEADER_MAX (16UL << 20) /* bytes */
 
-enum cf_dtype { CF_F32, CF_I32, CF_I64, CF_U8 };
+/* F16 and BF16 are IEEE's half and the upper half of F32: models from elsewhere have them. */
+enum cf_dtype { CF_F32, CF_I32, CF_I64, CF_U8, CF_F16, CF_BF16 };
 
 struct cf_tensor {
     char name[CF_TENSOR_NAME_MAX];
@@ -54,6 +55,9 @@ void cf_tensors_release(struct cf_tensors *tensors);
 
 /* Appends the file. Sorts the list. */
 void cf_safetensors_write(struct cf_tensors *tensors, struct cf_buf *out);
+/* As above, with "__metadata__": {"format": "pt"}, without which Hugging Face's transformers refuse
+ * a file. */
+void cf_safetensors_write_pt(struct cf_tensors *tensors, struct cf_buf *out);
 
 /* Reads a file of length bytes, which must outlive the list. The list is sorted by name. CF_EDATA
  * says what is wrong and in which tensor; file is the name that messages use. */
@@ -62,6 +66,14 @@ int cf_safetensors_read(const void *data, size_t length, const char *file, struc
 
 /* The tensor of that name, or NULL. */
 const struct cf_tensor *cf_tensors_find(const struct cf_tensors *tensors, const char *name);
+
+/* "F32", "I32", … */
+const char *cf_dtype_name(enum cf_dtype dtype);
+
+/* Writes a tensor of the type F32, F16 or BF16, which must be it, to out, which has room for all of
+ * its elements. CF_EDATA when one isn't finite. */
+int cf_tensor_floats(const struct cf_tensor *tensor, const char *file, float *out,
+                     struct cf_error *err);
 
 /* Copies a tensor out. CF_EDATA when it is missing, of another type, not of the given rank, or when
  * a dimension of want that isn't CF_ANY differs. F32 refuses NaN and infinity; I32 values outside

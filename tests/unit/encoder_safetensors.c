@@ -248,6 +248,66 @@ START_TEST(values_and_shapes_are_checked)
 }
 END_TEST
 
+/* By hand, from IEEE 754: half has 5 bits of exponent (bias 15) and 10 of fraction; bfloat16 is the
+ * upper half of a float. */
+START_TEST(halves_become_floats)
+{
+    static const uint16_t half[] = {0x3c00, 0xc000, 0x3555, 0x0001, 0x03ff, 0x0400, 0x7bff, 0x0000};
+    static const float half_is[] = {1, -2, 0x1.554p-2F, 0x1p-24F, 0x1.ff8p-15F, 0x1p-14F, 65504, 0};
+    static const uint16_t bfloat[] = {0x3f80, 0xc049, 0x0001, 0x7f7f};
+    static const float bfloat_is[] = {1, -3.140625F, 0x1p-133F, 0x1.fep127F};
+    static const uint16_t bad[] = {0x7c00, 0xfc00, 0x7e00, 0x7c01};
+    static const uint16_t bad_b[] = {0x7f80, 0xff80, 0x7fc0, 0x7f81};
+    struct cf_tensor t = {.name = "t", .dtype = CF_F16, .rank = 1, .data = half};
+    struct cf_error err;
+    float out[8];
+    t.bytes = sizeof(half);
+    ck_assert_int_eq(cf_tensor_floats(&t, "f", out, &err), 0);
+    ck_assert_mem_eq(out, half_is, sizeof(half_is));
+    t.dtype = CF_BF16;
+    t.data = bfloat;
+    t.bytes = sizeof(bfloat);
+    ck_assert_int_eq(cf_tensor_floats(&t, "f", out, &err), 0);
+    ck_assert_mem_eq(out, bfloat_is, sizeof(bfloat_is));
+    t.bytes = 2;
+    for (size_t i = 0; i < 4; i++) {
+        t.dtype = CF_F16;
+        t.data = &bad[i];
+        ck_assert_int_eq(cf_tensor_floats(&t, "f", out, &err), CF_EDATA);
+        t.dtype = CF_BF16;
+        t.data = &bad_b[i];
+        ck_assert_int_eq(cf_tensor_floats(&t, "f", out, &err), CF_EDATA);
+        ck_assert_ptr_nonnull(strstr(err.message, "f: tensor \"t\" holds"));
+    }
+}
+END_TEST
+
+/* The two types have two bytes an element and lie behind those of four. */
+START_TEST(halves_are_written_and_read)
+{
+    static const uint16_t half[3] = {0x3c00, 0xc000, 0x3555};
+    static const float f[1] = {1};
+    struct cf_tensors tensors = CF_TENSORS_INIT;
+    struct cf_tensors back;
+    struct cf_buf file = CF_BUF_INIT;
+    struct cf_error err;
+    cf_tensors_add(&tensors, "a", CF_BF16, half, 3, 0);
+    cf_tensors_add(&tensors, "b", CF_F16, half, 3, 1);
+    cf_tensors_add(&tensors, "c", CF_F32, f, 1, 0);
+    cf_safetensors_write_pt(&tensors, &file);
+    ck_assert_ptr_nonnull(strstr(file.data + 8, "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{"
+                                                "\"data_offsets\":[4,10],\"dtype\":\"BF16\""));
+    ck_assert_int_eq(cf_safetensors_read(file.data, file.length, "x", &back, &err), 0);
+    ck_assert_uint_eq(back.count, 3);
+    ck_assert_int_eq(cf_tensors_find(&back, "b")->dtype, CF_F16);
+    ck_assert_mem_eq(cf_tensors_find(&back, "b")->data, half, sizeof(half));
+    ck_assert_str_eq(cf_dtype_name(cf_tensors_find(&back, "a")->dtype), "BF16");
+    cf_tensors_release(&tensors);
+    cf_tensors_release(&back);
+    cf_buf_release(&file);
+}
+END_TEST
+
 Suite *encoder_safetensors_suite(void)
 {
     Suite *suite = suite_create("encoder_safetensors");
@@ -260,6 +320,8 @@ Suite *encoder_safetensors_suite(void)
     tcase_add_test(tc, header_lengths_that_lie);
     tcase_add_test(tc, every_truncation_is_refused);
     tcase_add_test(tc, values_and_shapes_are_checked);
+    tcase_add_test(tc, halves_become_floats);
+    tcase_add_test(tc, halves_are_written_and_read);
     suite_add_tcase(suite, tc);
     return suite;
 }
