@@ -34,7 +34,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion $(WERROR)
 CFLAGS = $(MODE) $(WARNINGS)
 ALL_CFLAGS = -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -I. $(CFLAGS) \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+LIBS = -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -ldnnl -lgomp -lm
 
 JOBS = sync orchestrate train
 PROGRAMS = $(JOBS:%=$(B)/cloudfolio-%) $(B)/cloudfolio
@@ -61,7 +61,7 @@ all: $(PROGRAMS)
 
 # deps: installs the packages of Debian or Ubuntu that are missing (make -n deps: says which)
 DEB_DEMO = build-essential pkg-config git ca-certificates libcurl4-gnutls-dev libjansson-dev libzstd-dev \
-	nettle-dev libexpat1-dev liblapacke-dev libjwt-gnutls-dev libutf8proc-dev curl jq \
+	nettle-dev libexpat1-dev liblapacke-dev libjwt-gnutls-dev libutf8proc-dev libdnnl-dev curl jq \
 	$(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 DEB = $(DEB_DEMO) check zstd openssl python3-jsonschema gcovr spin libs3-dev clang libclang-rt-dev \
 	ceph-mon ceph-osd radosgw ceph-common
