@@ -8,7 +8,7 @@
  * else is the caller's to judge.
  *
  * Redirects are not followed. TLS is required except to loopback addresses. HTTPS_PROXY and
- * NO_PROXY are honoured, and never used for loopback; CURL_CA_BUNDLE or SSL_CERT_FILE name the
+ * NO_PROXY are honoured, but never for plain HTTP; CURL_CA_BUNDLE or SSL_CERT_FILE name the
  * certificates to trust. Headers' values, bodies and the queries of URLs never appear in errors or
  * in the log. */
 #ifndef CF_NET_HTTP_H

@@ -297,6 +297,9 @@ int cf_http_slot_error(struct cf_http_slot *slot, CURLcode code)
                       ? CF_ECONFIG
                       : CF_EUNAVAILABLE;
     const char *detail = detail_is_harmless(code) && *slot->detail ? slot->detail : NULL;
+    if (code == CURLE_SSL_CACERT_BADFILE && slot->http->ca_file) {
+        detail = slot->http->ca_file;
+    }
     return cf_error_at(&request->error, cf_code, request->method, slot->url, "%s%s%s",
                        curl_easy_strerror(code), detail ? ": " : "", detail ? detail : "");
 }

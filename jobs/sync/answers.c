@@ -216,7 +216,8 @@ int sync_errors_fatal(const json_t *errors, const char *what, struct cf_error *e
     }
     (void)cf_error_set(err, CF_EUNAVAILABLE, "%s: GitHub answered with an error (%.60s)", what,
                        *type ? type : "without a type");
-    if (err && sync_errors_too_heavy(errors)) {
+    /* "Something went wrong … a timeout" has neither type nor code. */
+    if (err && (!*type || sync_errors_too_heavy(errors))) {
         (void)snprintf(err->service_code, sizeof(err->service_code), "%s",
                        "RESOURCE_LIMITS_EXCEEDED");
     }

@@ -12,6 +12,7 @@ struct sync_batch {
     unsigned start;  /* of this run's first query */
     unsigned passed; /* queries since the size last changed */
     bool shrunk;     /* in this run */
+    unsigned alone;  /* queries for a single one that failed, in a row; kept by who sends them */
 };
 
 /* remembered: by the last run; 0: the most. */

@@ -8,6 +8,8 @@
 #include "common/base/json.h"
 #include "common/base/log.h"
 
+enum { MOST_ALONE = 2 }; /* then it isn't about these repositories */
+
 static const size_t FILES_ANSWER = (size_t)48 << 20;
 
 bool sync_is_wanted(const struct cf_document *document)
@@ -168,6 +170,7 @@ static int fetch_batch(struct sync_session *session, struct sync_batch *batch,
     }
     if (!lacking) {
         sync_batch_pass(batch);
+        batch->alone = 0;
         *failures = 0;
         return 0;
     }
@@ -183,6 +186,10 @@ static int fetch_batch(struct sync_session *session, struct sync_batch *batch,
         sync_session_back_off(session, ++*failures);
     } else {
         give_up(items, count, rc == CF_EUNAVAILABLE && !heavy);
+        if (heavy && ++batch->alone == MOST_ALONE) {
+            cf_log_error(CF_WARN, "graphql_given_up", &error);
+            sync_session_give_up_graphql(session);
+        }
     }
     return 0;
 }

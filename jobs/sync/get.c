@@ -190,7 +190,8 @@ int sync_get_now(struct sync_session *session, struct sync_get *get, const char 
         }
         sync_get_start(session, get, path);
         sync_session_wait(session);
-    } while (get->limited && ++limits < MOST_LIMITS);
+        limits += get->limited && get->http.status;
+    } while (get->limited && limits < MOST_LIMITS);
     if (get->rc) {
         *err = get->error;
     }

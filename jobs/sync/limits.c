@@ -6,6 +6,7 @@
 static const int64_t SECOND_MS = 1000;
 static const int64_t MINUTE_MS = 60000;
 static const int64_t HOUR_MS = 3600000;
+static const int64_t LONGEST_MS = 86400000; /* no answer is believed that wants a longer wait */
 
 void sync_limits_init(struct sync_limits *limits)
 {
@@ -56,9 +57,16 @@ void sync_limits_sent(struct sync_limits *limits, enum sync_resource resource, i
     pace_move(pace, now_ms / SECOND_MS);
     pace->counts[(size_t)pace->second % 60]++;
     pace->sum++;
+    limits->resources[resource].under_way++;
     if (limits->resources[resource].remaining > 0) {
         limits->resources[resource].remaining--; /* until its answer says it exactly */
     }
+}
+
+void sync_limits_ended(struct sync_limits *limits, enum sync_resource resource, unsigned attempts)
+{
+    int64_t *under_way = &limits->resources[resource].under_way;
+    *under_way -= (int64_t)attempts < *under_way ? (int64_t)attempts : *under_way;
 }
 
 /* --- what is allowed ----------------------------------------------------------------------------
@@ -111,7 +119,8 @@ static int64_t reset_ms(const struct cf_http_request *answer, int64_t now_ms)
     if (reset < 0) {
         return -1;
     }
-    return reset * SECOND_MS + (date_ms ? now_ms - date_ms : 0);
+    int64_t ms = reset * SECOND_MS + (date_ms ? now_ms - date_ms : 0);
+    return ms - now_ms < LONGEST_MS ? ms : now_ms + LONGEST_MS;
 }
 
 void sync_limits_note(struct sync_limits *limits, enum sync_resource resource,
@@ -125,6 +134,8 @@ void sync_limits_note(struct sync_limits *limits, enum sync_resource resource,
     }
     /* Answers overtake each other: within an hour's window the lowest is the newest. */
     int64_t known = limits->resources[resource].remaining;
+    int64_t under_way = limits->resources[resource].under_way;
+    remaining = remaining > under_way ? remaining - under_way : 0;
     bool same_window = llabs(reset - limits->resources[resource].reset_ms) < MINUTE_MS;
     limits->resources[resource].limit = limit;
     limits->resources[resource].reset_ms = reset;
@@ -145,7 +156,8 @@ void sync_limits_exceeded(struct sync_limits *limits, enum sync_resource resourc
         }
     }
     if (answer->retry_after_ms) {
-        until = now_ms + answer->retry_after_ms;
+        until =
+            now_ms + (answer->retry_after_ms < LONGEST_MS ? answer->retry_after_ms : LONGEST_MS);
     } else if (limits->blocked_until_ms <= now_ms) { /* else it was sent before: the same limit */
         int64_t wait = MINUTE_MS << (limits->strikes < 6 ? limits->strikes : 6);
         until = now_ms + (wait < HOUR_MS ? wait : HOUR_MS);

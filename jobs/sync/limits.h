@@ -27,7 +27,8 @@ struct sync_pace {
 struct sync_limits {
     struct {
         int64_t limit;     /* an hour's budget; 0: unknown */
-        int64_t remaining; /* -1: unknown */
+        int64_t remaining; /* as the answers say, less what was sent since; -1: unknown */
+        int64_t under_way; /* requests that the next answer may not count yet */
         int64_t reset_ms;  /* when the budget is whole again */
         struct sync_pace pace;
     } resources[SYNC_RESOURCES];
@@ -43,8 +44,9 @@ int64_t sync_limits_ready_ms(const struct sync_limits *limits,
                              const struct sync_limits_settings *settings,
                              enum sync_resource resource, int64_t now_ms);
 
-/* A request is being sent. */
+/* A request is being sent; and so many attempts of one have ended. */
 void sync_limits_sent(struct sync_limits *limits, enum sync_resource resource, int64_t now_ms);
+void sync_limits_ended(struct sync_limits *limits, enum sync_resource resource, unsigned attempts);
 
 /* Takes over what an answer's headers say of the budget. */
 void sync_limits_note(struct sync_limits *limits, enum sync_resource resource,

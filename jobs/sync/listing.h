@@ -12,6 +12,7 @@
 struct sync_listed {
     struct cf_repository
         repository;      /* with a fingerprint, sorted; only the id when there is a problem */
+    bool incomplete;     /* commit, tree and languages are to be asked for: rest_details.h */
     const char *problem; /* why the rest can't be used: NULL, "bad_listing", "forbidden", … */
 };
 

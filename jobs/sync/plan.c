@@ -21,25 +21,32 @@ static const char *known_content(const struct cf_repos *previous, const struct c
     return NULL;
 }
 
-static void plan_item(struct sync_item *item, const struct sync_listed *listed,
-                      const struct cf_repos *previous, bool force)
+void sync_plan_decide(const struct sync_plan *plan, struct sync_item *item)
 {
-    item->repository = listed->repository;
-    item->previous = cf_repos_find(previous, item->repository.id);
-    if (listed->problem) {
-        item->action = SYNC_BAD;
-        item->reason = listed->problem;
-        return;
-    }
     if (!*item->repository.tree) {
         item->action = SYNC_EMPTY;
         return;
     }
     const char *content =
-        force ? NULL : known_content(previous, item->previous, item->repository.tree);
+        plan->force ? NULL : known_content(plan->previous, item->previous, item->repository.tree);
     item->action = content ? SYNC_REUSE : SYNC_FETCH;
     if (content) {
         memcpy(item->repository.content, content, CF_SHA256_HEX);
+    }
+}
+
+static void plan_item(const struct sync_plan *plan, struct sync_item *item,
+                      const struct sync_listed *listed)
+{
+    item->repository = listed->repository;
+    item->previous = cf_repos_find(plan->previous, item->repository.id);
+    if (listed->problem) {
+        item->action = SYNC_BAD;
+        item->reason = listed->problem;
+    } else if (listed->incomplete) {
+        item->action = SYNC_ASK;
+    } else {
+        sync_plan_decide(plan, item);
     }
 }
 
@@ -49,11 +56,12 @@ void sync_plan_make(struct sync_plan *plan, struct sync_listing *listing,
     *plan = (struct sync_plan){.login = listing->login,
                                .kind = listing->kind,
                                .partial = listing->partial,
+                               .force = force,
                                .previous = previous,
                                .count = listing->count};
     plan->items = cf_calloc(listing->count, sizeof(*plan->items));
     for (size_t i = 0; i < listing->count; i++) {
-        plan_item(&plan->items[i], &listing->items[i], previous, force);
+        plan_item(plan, &plan->items[i], &listing->items[i]);
     }
     listing->count = 0; /* the repositories are the plan's now */
 }
@@ -70,12 +78,14 @@ void sync_plan_release(struct sync_plan *plan)
 
 size_t sync_plan_fetch_first(struct sync_plan *plan)
 {
-    size_t wanted = sync_plan_count(plan, SYNC_FETCH);
+    size_t wanted = sync_plan_count(plan, SYNC_FETCH) + sync_plan_count(plan, SYNC_ASK);
     struct sync_item *items = cf_calloc(plan->count, sizeof(*items));
     size_t first = 0;
     size_t second = wanted;
     for (size_t i = 0; i < plan->count; i++) {
-        items[plan->items[i].action == SYNC_FETCH ? first++ : second++] = plan->items[i];
+        const struct sync_item *item = &plan->items[i];
+        bool wants = item->action == SYNC_FETCH || item->action == SYNC_ASK;
+        items[wants ? first++ : second++] = *item;
     }
     free(plan->items);
     plan->items = items;
@@ -163,7 +173,7 @@ bool sync_plan_is_outage(const struct sync_plan *plan, const struct sync_changes
     size_t wanted = 0;
     size_t down = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        wanted += plan->items[i].action == SYNC_FETCH;
+        wanted += plan->items[i].action == SYNC_FETCH || plan->items[i].action == SYNC_ASK;
         down += plan->items[i].unavailable;
     }
     bool nothing_else = !changes->removed && changes->added + changes->changed <= down;

@@ -10,6 +10,7 @@ enum sync_action {
     SYNC_REUSE, /* its tree is one whose content the last version has */
     SYNC_FETCH, /* its tree and documents are needed */
     SYNC_EMPTY, /* it has no commit */
+    SYNC_ASK,   /* what is needed is known once it was asked for more (rest_details.h) */
     SYNC_BAD,   /* the listing doesn't say enough */
 };
 
@@ -32,6 +33,7 @@ struct sync_plan {
     const char *login;
     const char *kind;
     bool partial;
+    bool force;
     const struct cf_repos *previous; /* borrowed */
     size_t answered;                 /* trees that GitHub answered for, in whatever way */
     size_t unanswered;               /* trees that it didn't */
@@ -49,8 +51,11 @@ void sync_plan_make(struct sync_plan *plan, struct sync_listing *listing,
                     const struct cf_repos *previous, bool force);
 void sync_plan_release(struct sync_plan *plan);
 
-/* Moves the items that are to be fetched to the front, in the order that they have, and returns how
- * many they are. */
+/* Gives an item whose repository is complete its action: SYNC_EMPTY, SYNC_REUSE or SYNC_FETCH. */
+void sync_plan_decide(const struct sync_plan *plan, struct sync_item *item);
+
+/* Moves the items that are to be fetched or asked for to the front, in the order that they have,
+ * and returns how many they are. */
 size_t sync_plan_fetch_first(struct sync_plan *plan);
 
 /* How many items have this action. */

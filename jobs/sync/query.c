@@ -14,6 +14,7 @@ struct query {
     struct sync_session *session;
     bool can_split;
     bool limited;
+    unsigned refusals; /* by GitHub's limits */
     struct cf_http_request http;
 };
 
@@ -73,6 +74,7 @@ static int read_answer(struct query *query, json_t **answer, struct cf_error *er
         query->limited = rc == CF_ERETRY;
     }
     if (query->limited) {
+        query->refusals++;
         sync_limits_exceeded(limits, SYNC_GRAPHQL, request, cf_clock_now_ms());
     }
     if (rc) {
@@ -134,12 +136,11 @@ int sync_query(struct sync_session *session, const char *query, json_t *variable
     json_decref(document);
     *answer = NULL;
     int rc = 0;
-    unsigned limits = 0;
     do {
         rc = sync_session_ready(session, SYNC_GRAPHQL, err);
         state.limited = false;
         rc = rc ? rc : send_once(&state, &body, max_answer, answer, err);
-    } while (rc == CF_ERETRY && state.limited && ++limits < MOST_LIMITS);
+    } while (rc == CF_ERETRY && state.limited && state.refusals < MOST_LIMITS);
     cf_buf_release(&body);
     return rc;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "jobs/sync/rest_node.h"
 
@@ -133,189 +133,33 @@ static void take_known(struct listing *l)
     l->out->etags = json_deep_copy(l->known->etags);
 }
 
-/* --- what the pages don't say -------------------------------------------------------------------
- */
-
-struct details {
-    struct listing *listing;
-    size_t next;
-    bool limited;
-    int rc;
-};
-
-/* Asks for a repository's branch, then for its languages. */
-struct asker {
-    struct sync_get get;
-    struct details *details;
-    struct sync_listed *listed; /* NULL: idle */
-    bool for_languages;
-};
-
-static void ask_branch(struct asker *asker)
+/* Completes what the last version says the rest of; the others are for sync_rest_details_fetch. */
+static void reuse_known(struct listing *l)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
-    const struct cf_repository *r = &asker->listed->repository;
-    struct cf_buf path = CF_BUF_INIT;
-    cf_buf_printf(&path, "/repos/%s/%s/branches/", r->metadata.owner_login, r->name);
-    for (const char *c = r->default_branch ? r->default_branch : ""; *c; c++) {
-        cf_buf_printf(&path, strchr(plain, *c) ? "%c" : "%%%02X", (unsigned char)*c);
-    }
-    asker->for_languages = false;
-    sync_get_start(asker->details->listing->session, &asker->get, cf_buf_str(&path));
-    cf_buf_release(&path);
-}
-
-static void ask_languages(struct asker *asker)
-{
-    const struct cf_repository *r = &asker->listed->repository;
-    char *path = cf_asprintf("/repos/%s/%s/languages", r->metadata.owner_login, r->name);
-    asker->for_languages = true;
-    sync_get_start(asker->details->listing->session, &asker->get, path);
-    free(path);
-}
-
-static void set_problem(struct sync_listed *listed, const char *problem)
-{
-    uint64_t id = listed->repository.id;
-    cf_repository_release(&listed->repository);
-    *listed = (struct sync_listed){.repository.id = id, .problem = problem};
-}
-
-/* True when the last version says the rest of it. */
-static bool is_known(const struct details *details, struct sync_listed *listed)
-{
-    const struct sync_known *known = details->listing->known;
-    const struct cf_repository *last = cf_repos_find(known->repos, listed->repository.id);
-    if (!sync_rest_same(&listed->repository, last, known->read_at)) {
-        return false;
-    }
-    sync_rest_reuse(last, &listed->repository);
-    sync_rest_finish(&listed->repository);
-    return true;
-}
-
-static void start_next(struct asker *asker)
-{
-    struct details *details = asker->details;
-    struct sync_listing *out = details->listing->out;
-    asker->listed = NULL;
-    while (details->next < out->count && !details->rc && !details->limited) {
-        struct sync_listed *listed = &out->items[details->next++];
-        if (!listed->problem && !is_known(details, listed)) {
-            asker->listed = listed;
-            ask_branch(asker);
-            return;
+    for (size_t i = 0; i < l->out->count; i++) {
+        struct sync_listed *listed = &l->out->items[i];
+        const struct cf_repository *last = cf_repos_find(l->known->repos, listed->repository.id);
+        if (listed->problem) {
+            continue;
+        }
+        listed->incomplete = !sync_rest_same(&listed->repository, last, l->known->read_at);
+        if (!listed->incomplete) {
+            sync_rest_reuse(last, &listed->repository);
+            sync_rest_finish(&listed->repository);
         }
     }
 }
 
-/* Enters what came. */
-static int take(struct asker *asker)
-{
-    struct cf_repository *r = &asker->listed->repository;
-    struct sync_get *get = &asker->get;
-    if (asker->for_languages) {
-        return get->rc ? get->rc : sync_rest_read_languages(get->document, r, &get->error);
-    }
-    if (get->reason && strcmp(get->reason, "not_found") == 0 && !r->metadata.size) {
-        get->reason = NULL;
-        return 0; /* it has no commit yet */
-    }
-    return get->rc ? get->rc : sync_rest_read_branch(get->document, r, &get->error);
-}
-
-static void fail(struct asker *asker)
-{
-    struct details *details = asker->details;
-    const struct sync_get *get = &asker->get;
-    if (!get->reason && (sync_error_is_fatal(get->rc) || get->rc == CF_EUNAVAILABLE)) {
-        if (!details->rc) {
-            details->rc = get->rc;
-            *details->listing->err = get->error;
-        }
-        return;
-    }
-    cf_log_error(CF_WARN, "listing_unreadable", &get->error);
-    set_problem(asker->listed, get->reason ? get->reason : "bad_listing");
-}
-
-static void answered(struct sync_get *get)
-{
-    struct asker *asker = get->context;
-    struct details *details = asker->details;
-    if (get->limited) {
-        details->limited = true; /* the same request goes out again after the wait */
-        return;
-    }
-    int rc = take(asker);
-    get->rc = rc;
-    bool failed = rc != 0;
-    if (failed) {
-        fail(asker);
-    }
-    sync_get_release(get);
-    if (!failed && !asker->for_languages && *asker->listed->repository.tree) {
-        ask_languages(asker);
-        return;
-    }
-    if (!failed) {
-        sync_rest_finish(&asker->listed->repository);
-    }
-    start_next(asker);
-}
-
-static void resume(struct asker *asker)
-{
-    if (!asker->listed) {
-        start_next(asker);
-    } else if (asker->for_languages) {
-        ask_languages(asker);
-    } else {
-        ask_branch(asker);
-    }
-}
-
-/* After a limit that can't be waited for, or an error. */
-static void drop_unfinished(struct sync_listing *out)
-{
-    for (size_t i = 0; i < out->count; i++) {
-        if (!out->items[i].problem && !*out->items[i].repository.fingerprint) {
-            set_problem(&out->items[i], "rate_limited");
-        }
-    }
-}
-
-static int fetch_details(struct listing *l)
-{
-    struct details details = {.listing = l};
-    struct asker *askers = cf_calloc(SYNC_AT_ONCE, sizeof(*askers));
-    for (size_t i = 0; i < SYNC_AT_ONCE; i++) {
-        askers[i].details = &details;
-        askers[i].get.done = answered;
-        askers[i].get.context = &askers[i];
-    }
-    do {
-        details.limited = false;
-        details.rc = sync_session_ready(l->session, SYNC_REST, l->err);
-        for (size_t i = 0; i < SYNC_AT_ONCE && !details.rc; i++) {
-            resume(&askers[i]);
-        }
-        sync_session_wait(l->session);
-    } while (!details.rc && details.limited);
-    for (size_t i = 0; i < SYNC_AT_ONCE; i++) {
-        sync_get_release(&askers[i].get);
-    }
-    free(askers);
-    return details.rc;
-}
-
-/* ETags are good for what is as its page says, all of it. */
+/* ETags are good for what is as its page says, all of it, and won't change unseen: a push within
+ * the same second, or languages that are counted later, leave the page as it is. */
 static void check_etags(struct sync_listing *out)
 {
+    char now[CF_TIMESTAMP];
     bool whole = !out->partial;
+    cf_clock_format(cf_clock_now_ms(), now);
     for (size_t i = 0; i < out->count; i++) {
-        whole = whole && !out->items[i].problem;
+        const struct cf_repository *r = &out->items[i].repository;
+        whole = whole && !out->items[i].problem && sync_rest_same(r, r, now);
     }
     if (!whole) {
         json_decref(out->etags);
@@ -336,12 +180,8 @@ int sync_rest_listing_fetch(struct sync_session *session, const char *login,
         return 0;
     }
     rc = rc ? rc : fetch_pages(&l);
-    if (rc == CF_ERETRY && out->login) {
-        out->partial = true;
-        drop_unfinished(out);
-    } else if (!rc && (rc = fetch_details(&l)) == CF_ERETRY) {
-        drop_unfinished(out);
-    }
+    out->partial = out->partial || (rc == CF_ERETRY && out->login);
+    reuse_known(&l);
     check_etags(out);
     if (rc && (rc != CF_ERETRY || !out->login)) {
         sync_listing_release(out);

@@ -183,6 +183,7 @@ void sync_session_count(struct sync_session *session, enum sync_resource resourc
     session->usage.requests += request->attempts;
     session->usage.bytes_in += request->bytes_received;
     session->usage.bytes_out += request->bytes_sent;
+    sync_limits_ended(&session->budget->limits, resource, request->attempts);
     if (request->status) {
         sync_limits_note(&session->budget->limits, resource, request, cf_clock_now_ms());
     }

@@ -8,11 +8,15 @@
 #include "common/base/progress.h"
 #include "jobs/sync/files.h"
 #include "jobs/sync/list.h"
+#include "jobs/sync/rest_details.h"
 #include "jobs/sync/trees.h"
 
 /* Repositories whose trees and documents are fetched together: some queries for files, which the
  * next trees wait for, and what is lost at most when a limit ends the run between the two. */
 enum { CHUNK = 4 * SYNC_FILES_REPOSITORIES };
+
+/* By REST, where an hour's budget may be 60 requests: so that some become whole. */
+enum { REST_CHUNK = SYNC_AT_ONCE };
 
 /* The last version: where a run begins. */
 struct last {
@@ -69,7 +73,8 @@ struct work {
     struct cf_commit *commit;
     json_t *etags; /* of the listing's pages, or NULL */
     size_t documents;
-    size_t fetched;      /* repositories */
+    size_t wanted;       /* repositories that something is to be fetched of */
+    size_t fetched;      /* and those of which everything came */
     struct cf_error cut; /* what ended the reading early; code 0: nothing did */
 };
 
@@ -105,13 +110,22 @@ static bool is_whole(const struct sync_item *item)
     return whole;
 }
 
+/* Items that were asked for and need nothing more are done. */
+static void count_decided(struct work *work, const struct sync_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        work->fetched += items[i].action == SYNC_REUSE || items[i].action == SYNC_EMPTY;
+    }
+}
+
 /* Trees and documents of some items. Those that are whole then are added, whatever happens. */
 static int fetch_some(struct work *work, struct sync_item *items, size_t count,
                       struct cf_error *err)
 {
     struct sync_session *session = work->session;
-    int rc = 0;
-    if (sync_session_uses_graphql(session)) { /* trees are of no use without documents */
+    int rc = sync_rest_details_fetch(session, &work->plan, items, count, err);
+    count_decided(work, items, count);
+    if (!rc && sync_session_uses_graphql(session)) { /* trees are of no use without documents */
         rc = sync_session_ready(session, SYNC_GRAPHQL, err);
     }
     rc = rc ? rc : sync_trees_fetch(session, &work->plan, items, count, err);
@@ -136,9 +150,11 @@ static int fetch(struct work *work, struct cf_error *err)
 {
     struct sync_plan *plan = &work->plan;
     size_t wanted = sync_plan_fetch_first(plan);
+    size_t chunk = sync_session_uses_graphql(work->session) ? CHUNK : REST_CHUNK;
     int rc = work->cut.code;
-    for (size_t i = 0; i < wanted && !rc; i += CHUNK) {
-        size_t count = wanted - i < CHUNK ? wanted - i : CHUNK;
+    work->wanted = wanted;
+    for (size_t i = 0; i < wanted && !rc; i += chunk) {
+        size_t count = wanted - i < chunk ? wanted - i : chunk;
         rc = fetch_some(work, &plan->items[i], count, &work->cut);
         if (cf_commit_flush(work->commit, err)) {
             return err->code;
@@ -149,7 +165,8 @@ static int fetch(struct work *work, struct cf_error *err)
     }
     for (size_t i = 0; i < wanted && rc; i++) {
         struct sync_item *item = &plan->items[i];
-        if (!item->reason && !*item->repository.content) {
+        bool open = item->action == SYNC_ASK || item->action == SYNC_FETCH;
+        if (open && !item->reason && !*item->repository.content) {
             item->reason = reason_of_cut(rc);
         }
     }
@@ -264,14 +281,14 @@ static int conclude(struct work *work, struct cf_error *err)
         *err = work->cut;
         return err->code;
     }
-    size_t wanted = sync_plan_count(&work->plan, SYNC_FETCH);
     sync_plan_result(&work->plan, &now);
     remember_batches(work, &now);
     bool changed = sync_changes_count(&work->last.repos, &now, &changes);
     log_kept(&now);
     if (sync_plan_is_outage(&work->plan, &changes)) {
         rc = cf_error_set(err, CF_EUNAVAILABLE,
-                          "GitHub gave none of the %zu trees and files that were needed", wanted);
+                          "GitHub gave none of the %zu trees and files that were needed",
+                          work->wanted);
     } else if (changed || work->run->force) {
         rc = commit(work, &now, &changes, err);
     } else {
@@ -280,7 +297,7 @@ static int conclude(struct work *work, struct cf_error *err)
     cf_repos_release(&now);
     if (!rc && work->cut.code) {
         *err = work->cut;
-        rc = cf_error_prefix(err, "%zu of %zu repositories were read", work->fetched, wanted);
+        rc = cf_error_prefix(err, "%zu of %zu repositories were read", work->fetched, work->wanted);
     }
     return rc;
 }
@@ -311,7 +328,8 @@ static void make_plan(struct work *work)
     sync_plan_make(&work->plan, &work->listing, &work->last.repos, work->run->force);
     work->etags = work->listing.etags;
     cf_log(work->plan.partial ? CF_WARN : CF_INFO, "listed", CF_I("repositories", listed),
-           CF_I("to_fetch", sync_plan_count(&work->plan, SYNC_FETCH)),
+           CF_I("to_fetch",
+                sync_plan_count(&work->plan, SYNC_FETCH) + sync_plan_count(&work->plan, SYNC_ASK)),
            CF_S("listing", work->plan.partial ? "partial" : "whole"), CF_END);
 }
 
