@@ -7,15 +7,19 @@
 static int parse(const json_t *root, struct cf_config *out, struct cf_error *err)
 {
     const char *login;
+    const char *base_model = "";
     int rc = cf_json_get_string(root, "login", &login, err);
     rc = rc ? rc : cf_json_get_bool(root, "enabled", &out->enabled, err);
+    rc = rc ? rc : cf_json_opt_string(root, "base_model", "", &base_model, err);
     char lower[CF_TENANT_MAX];
     rc = rc ? rc : cf_tenant_normalise(login, lower, err);
+    rc = rc || !*base_model ? rc : cf_base_model_check_name(base_model, err);
     if (rc) {
         (void)cf_error_prefix(err, "config");
         return rc == CF_EUSAGE ? CF_EDATA : rc;
     }
     (void)snprintf(out->login, sizeof(out->login), "%s", login);
+    (void)snprintf(out->base_model, sizeof(out->base_model), "%s", base_model);
     return 0;
 }
 
@@ -52,6 +56,9 @@ int cf_config_commit(struct cf_store *store, const char *tenant, const struct cf
     cf_dataset_init(&dataset, store, tenant, "config");
     json_t *root = json_pack("{s:s,s:s,s:b}", "document", "config", "login", config->login,
                              "enabled", (int)config->enabled);
+    if (*config->base_model) {
+        (void)json_object_set_new(root, "base_model", json_string(config->base_model));
+    }
     cf_json_sha256(root, request);
     struct cf_commit *commit = cf_commit_new(&dataset, parent, NULL, producer);
     int rc = cf_commit_finish(commit, root, request, NULL, out, err);

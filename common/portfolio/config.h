@@ -1,17 +1,23 @@
 /* The document of the dataset config: what the operator set for a tenant. A tenant exists when it
  * has one.
  *
- *     {"document": "config", "login": "Octocat", "enabled": true, "blobs": []} */
+ *     {"document": "config", "login": "Octocat", "enabled": true, "base_model": "all-MiniLM-L6-v2",
+ *      "blobs": []}
+ *
+ * base_model is there only when one is set: without it the tenant's models are of the encoder that
+ * needs none (LSA and BM25). */
 #ifndef CF_PORTFOLIO_CONFIG_H
 #define CF_PORTFOLIO_CONFIG_H
 
 #include <stdbool.h>
 
 #include "common/contract/dataset.h"
+#include "common/portfolio/base_models.h"
 
 struct cf_config {
     char login[CF_TENANT_MAX]; /* as the operator wrote it */
     bool enabled;
+    char base_model[CF_BASE_MODEL_NAME_MAX]; /* "": none */
 };
 
 /* CF_ENOTFOUND says how to add the tenant. *marker, when wanted, is released by the caller. */

@@ -15,6 +15,23 @@ static const struct tool_command commands[] = {
     {"tenant disable", "LOGIN", "stop all jobs for a tenant; its data stays", "",
      "tenant add enables it again.\n\n  cloudfolio tenant disable octocat", 1, 1,
      tool_tenant_disable},
+    {"tenant set", "LOGIN", "choose the base model that a tenant's models start from", "base-model",
+     "Commits a version of the dataset config. \"none\" takes the base model away.\n\n"
+     "  cloudfolio tenant set octocat --base-model all-MiniLM-L6-v2\n"
+     "  cloudfolio tenant set octocat --base-model none",
+     1, 1, tool_tenant_set},
+    {"model import", "DIR", "check a sentence-transformer's folder and keep it as a base model",
+     "name",
+     "DIR is a folder as Hugging Face has it: config.json, model.safetensors and vocab.txt of a "
+     "BERT\n"
+     "encoder, uncased, with mean pooling. Every tensor is checked before anything is committed. "
+     "Takes\nabout twice the folder's size in memory.\n\n"
+     "  cloudfolio model import ./all-MiniLM-L6-v2 --name all-MiniLM-L6-v2",
+     1, 1, tool_model_import},
+    {"model list", "", "list the base models", "", "  cloudfolio model list", 0, 0,
+     tool_model_list},
+    {"model show", "NAME", "show a base model's sizes and files", "",
+     "  cloudfolio model show all-MiniLM-L6-v2", 1, 1, tool_model_show},
     {"run", "TENANT", "run sync, orchestrate and train, here and now", "force",
      "Starts the programs beside this one (else those in PATH), in order, and stops at the first\n"
      "that fails, with its exit status. Their log goes to stderr.\n\n"

@@ -1,6 +1,7 @@
-/* tenant add, list, show, disable: the dataset config. */
+/* tenant add, list, show, disable, set: the dataset config. */
 #include <string.h>
 
+#include "common/base/json.h"
 #include "common/job/job.h"
 #include "common/portfolio/config.h"
 #include "jobs/cloudfolio/table.h"
@@ -89,21 +90,95 @@ int tool_tenant_disable(struct tool *tool, struct cf_error *err)
     return change(tool, false, err);
 }
 
-/* {"tenant", "login", "enabled", "version", "created_at"}; login and what follows are null for a
- * tenant that has data but no configuration. */
+/* CF_ENOTFOUND unless the store has the base model. */
+static int check_base_model(struct tool *tool, const char *name, struct cf_error *err)
+{
+    struct cf_dataset dataset;
+    struct cf_marker marker;
+    struct cf_base_model model;
+    json_t *root;
+    cf_base_models_dataset(&dataset, tool->store);
+    int rc = cf_base_models_newest(&dataset, &marker, &root, err);
+    if (rc) {
+        return rc;
+    }
+    rc = cf_base_model_read(root, name, &model, err);
+    cf_base_model_release(&model);
+    json_decref(root);
+    cf_marker_release(&marker);
+    return rc;
+}
+
+/* Reads and, unless the base model is set already, commits. base_model "" takes it away. */
+static int set_once(struct tool *tool, const char *tenant, const char *base_model,
+                    uint64_t *version, bool *changed, struct cf_error *err)
+{
+    struct cf_config config = {0};
+    struct cf_marker parent = {0};
+    struct cf_marker made;
+    int rc = cf_config_read(tool->store, tenant, &config, &parent, err);
+    *version = parent.version;
+    *changed = !rc && strcmp(config.base_model, base_model) != 0;
+    if (*changed) {
+        (void)snprintf(config.base_model, sizeof(config.base_model), "%s", base_model);
+        rc = cf_config_commit(tool->store, tenant, &config, &parent, &tool->producer, &made, err);
+    }
+    if (*changed && !rc) {
+        *version = made.version;
+        cf_marker_release(&made);
+    }
+    cf_marker_release(&parent);
+    return rc;
+}
+
+int tool_tenant_set(struct tool *tool, struct cf_error *err)
+{
+    char tenant[CF_TENANT_MAX];
+    uint64_t version = 0;
+    bool changed = false;
+    if (!tool->base_model) {
+        return cf_error_set(err, CF_EUSAGE, "--base-model NAME is needed, or --base-model none");
+    }
+    const char *name = strcmp(tool->base_model, "none") == 0 ? "" : tool->base_model;
+    int rc = tool_tenant(tool, 0, tenant, err);
+    rc = rc || !*name ? rc : cf_base_model_check_name(name, err);
+    rc = rc ? rc : tool_open(tool, TOOL_EXISTING, err);
+    rc = rc || !*name ? rc : check_base_model(tool, name, err);
+    if (rc) {
+        return rc;
+    }
+    rc = CF_ECONFLICT;
+    for (int i = 0; i < ATTEMPTS && rc == CF_ECONFLICT; i++) {
+        rc = set_once(tool, tenant, name, &version, &changed, err);
+    }
+    if (!rc && tool->json) {
+        tool_json(tool, json_pack("{s:s,s:s,s:o,s:I}", "tenant", tenant, "action",
+                                  changed ? "set" : "unchanged", "base_model",
+                                  cf_json_string_or_null(*name ? name : NULL), "version",
+                                  (json_int_t)version));
+    } else if (!rc) {
+        tool_print(tool, "%s has the base model %s%s (config version %llu)\n", tenant,
+                   *name ? name : "none", changed ? "" : " already", (unsigned long long)version);
+    }
+    return rc;
+}
+
+/* {"tenant", "login", "enabled", "base_model", "version", "created_at"}; login and what follows are
+ * null for a tenant that has data but no configuration. */
 static int describe(struct tool *tool, const char *tenant, json_t **out, struct cf_error *err)
 {
     struct cf_config config;
     struct cf_marker marker;
     int rc = cf_config_read(tool->store, tenant, &config, &marker, err);
     if (rc) {
-        *out = json_pack("{s:s,s:n,s:n,s:n,s:n}", "tenant", tenant, "login", "enabled", "version",
-                         "created_at");
+        *out = json_pack("{s:s,s:n,s:n,s:n,s:n,s:n}", "tenant", tenant, "login", "enabled",
+                         "base_model", "version", "created_at");
         return rc;
     }
-    *out = json_pack("{s:s,s:s,s:b,s:I,s:s}", "tenant", tenant, "login", config.login, "enabled",
-                     (int)config.enabled, "version", (json_int_t)marker.version, "created_at",
-                     marker.created_at);
+    *out = json_pack("{s:s,s:s,s:b,s:o,s:I,s:s}", "tenant", tenant, "login", config.login,
+                     "enabled", (int)config.enabled, "base_model",
+                     cf_json_string_or_null(*config.base_model ? config.base_model : NULL),
+                     "version", (json_int_t)marker.version, "created_at", marker.created_at);
     cf_marker_release(&marker);
     return 0;
 }
@@ -181,8 +256,11 @@ int tool_tenant_show(struct tool *tool, struct cf_error *err)
         } else {
             tool_print(tool, "%s (GitHub: ", tenant);
             tool_text(tool, json_string_value(json_object_get(row, "login")));
-            tool_print(tool, ") is %s\n\n",
+            tool_print(tool, ") is %s",
                        json_is_true(json_object_get(row, "enabled")) ? "enabled" : "disabled");
+            const char *base_model = json_string_value(json_object_get(row, "base_model"));
+            tool_print(tool, "%s%s\n\n", base_model ? ", base model " : "",
+                       base_model ? base_model : "");
             tool_table(datasets, columns, tool->now_ms, tool->terminal, &tool->out);
         }
         json_decref(datasets);

@@ -62,6 +62,10 @@ static void option_table(struct tool *t, const struct tool_command *command,
          CF_OPTION_UINT, &t->keep, CF_COLLECT_KEEP, 1000000},
         {"job", NULL, "JOB", "only runs of this job: sync, orchestrate or train", CF_OPTION_STRING,
          &t->job, 0, 0},
+        {"name", NULL, "NAME", "what the base model is called here, such as all-MiniLM-L6-v2",
+         CF_OPTION_STRING, &t->name, 0, 0},
+        {"base-model", NULL, "NAME", "the base model that the tenant's models start from, or none",
+         CF_OPTION_STRING, &t->base_model, 0, 0},
         {"failed", NULL, NULL, "only runs that failed", CF_OPTION_FLAG, &t->failed, 0, 0},
     };
     size_t n = 0;

@@ -38,6 +38,8 @@ struct tool {
     const char *blob;
     const char *file;
     const char *job;
+    const char *name;
+    const char *base_model;
     uint64_t limit; /* 0: not given */
     uint64_t keep;  /* 0: not given */
 };
@@ -105,6 +107,11 @@ int tool_tenant_add(struct tool *tool, struct cf_error *err);
 int tool_tenant_list(struct tool *tool, struct cf_error *err);
 int tool_tenant_show(struct tool *tool, struct cf_error *err);
 int tool_tenant_disable(struct tool *tool, struct cf_error *err);
+int tool_tenant_set(struct tool *tool, struct cf_error *err);
+
+int tool_model_import(struct tool *tool, struct cf_error *err);
+int tool_model_list(struct tool *tool, struct cf_error *err);
+int tool_model_show(struct tool *tool, struct cf_error *err);
 
 int tool_run(struct tool *tool, struct cf_error *err);
 

@@ -40,8 +40,9 @@ KEYS = {
     "marker": re.compile(rf"(tenants/(?:{LOGIN})|shared)/([a-z-]+)/v/([0-9a-f]{{16}})"),
     "blob": re.compile(rf"(tenants/(?:{LOGIN})|shared)/([a-z-]+)/b/([0-9a-f]{{16}})/([0-9a-f]{{64}})"),
 }
-DATASETS = {"config", "repos", "bundle", "request", "request-gpu", "checkpoint", "model"}
-ROOT_SCHEMAS = {"config": "config", "repos": "repos", "bundle": "bundle", "request": "request", "request-gpu": "request", "model": "model"}
+DATASETS = {"config", "repos", "bundle", "request", "request-gpu", "checkpoint", "model", "base-models"}
+ROOT_SCHEMAS = {"config": "config", "repos": "repos", "bundle": "bundle", "request": "request", "request-gpu": "request", "model": "model",
+                "base-models": "base-models"}
 FILE_SCHEMAS = {"config.json": "model-config", "chunks.json": "model-chunks", "evaluation.json": "model-evaluation"}
 
 
@@ -352,7 +353,7 @@ class Store:
         for ref in root["blobs"]:
             if self.check_ref(place(ref), ref, root_key, marker):
                 places[ref["sha256"]] = ref
-        named = getattr(self, "contents_of_" + name.replace("-gpu", ""))(root)
+        named = getattr(self, "contents_of_" + function_name(name))(root)
         for digest, kind, media_type, where in named:
             ref = places.get(digest)
             if digest not in hashes:
@@ -366,7 +367,7 @@ class Store:
                 self.validated.add(("file", place(ref)))
         for digest in sorted(set(hashes) - {n[0] for n in named}):
             self.report(root_key, f"/blobs lists {digest}, which nothing in the document names")
-        request = getattr(self, "request_of_" + name.replace("-gpu", ""))(root, owner, marker)
+        request = getattr(self, "request_of_" + function_name(name))(root, owner, marker)
         if request and request != marker["request"]:
             self.report(key, f"/request is not {request}, as computed from what the version holds")
         self.check_fingerprints(name, root, root_key, {d: place(r) for d, r in places.items()})
@@ -401,6 +402,10 @@ class Store:
         return [(f["sha256"], FILE_SCHEMAS.get(f["path"]), f["type"], f"/{part}/files/{i}")
                 for part in ("current", "rejected") if root[part] for i, f in enumerate(root[part]["files"])]
 
+    def contents_of_base_models(self, root):
+        return [(f["sha256"], None, f["type"], f"/models/{name}/files/{i}")
+                for name, model in root["models"].items() for i, f in enumerate(model["files"])]
+
     # What makes a run a repeat, computed anew; None where that can't be.
 
     def request_of_config(self, root, owner, marker):
@@ -426,6 +431,9 @@ class Store:
     def request_of_model(self, root, owner, marker):
         return root["current" if root["gate"]["promoted"] else "rejected"]["request"]
 
+    def request_of_base_models(self, root, owner, marker):
+        return hash_of({"models": {name: {f["path"]: f["sha256"] for f in model["files"]} for name, model in root["models"].items()}})
+
     def check_fingerprints(self, name, root, root_key, places):
         if ("fingerprints", root_key) in self.validated:
             return
@@ -441,6 +449,10 @@ class Store:
                     self.report(root_key, f"/entries/{i}/content_fingerprint is not that of the entry")
             if root["content_fingerprint"] != hash_of([e["content_fingerprint"] for e in root["entries"]]):
                 self.report(root_key, "/content_fingerprint is not that of the entries")
+
+
+def function_name(dataset):
+    return dataset.replace("-gpu", "").replace("-", "_")
 
 
 def hash_of(value):

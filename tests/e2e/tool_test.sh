@@ -40,7 +40,7 @@ help_is_whole() {
     while read -r name; do
         # shellcheck disable=SC2086 # a command may be two words
         cloudfolio $name --help | grep -q "^  cloudfolio $name" || { echo "$name --help has no example"; return 1; }
-    done < <(cloudfolio --help | sed -n 's/^  \([a-z]\+\( add\| list\| show\| disable\)\?\)\( \| *[A-Z\[]\).*/\1/p' | grep -v cloudfolio)
+    done < <(cloudfolio --help | sed -n 's/^  \([a-z]\+\( add\| list\| show\| disable\| set\| import\)\?\)\( \| *[A-Z\[]\).*/\1/p' | grep -v cloudfolio)
 }
 check "every command's --help has an example" help_is_whole
 
