@@ -60,6 +60,9 @@ void sync_session_give_up_graphql(struct sync_session *session);
 int sync_session_ready(struct sync_session *session, enum sync_resource resource,
                        struct cf_error *err);
 
+/* True once an answer has said how much of the token's budget is left. */
+bool sync_session_knows_budget(const struct sync_session *session, enum sync_resource resource);
+
 /* Carries out one query; variables is stolen. *answer is the whole answer, whose "data" is an
  * object and whose "errors", if there are any, are for the caller to judge. A rate limit is waited
  * for, and the query sent again. With can_split, a query that GitHub couldn't finish (502, 504)

@@ -165,6 +165,11 @@ int sync_session_ready(struct sync_session *session, enum sync_resource resource
     return rc;
 }
 
+bool sync_session_knows_budget(const struct sync_session *session, enum sync_resource resource)
+{
+    return session->budget->limits.resources[resource].remaining >= 0;
+}
+
 int sync_session_admit(struct sync_session *session, enum sync_resource resource,
                        struct cf_error *err)
 {

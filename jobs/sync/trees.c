@@ -7,11 +7,14 @@
 #include "common/base/log.h"
 #include "jobs/sync/tree_get.h"
 
+struct fetcher;
+
 struct trees {
     struct sync_session *session;
     struct sync_plan *plan;
     struct sync_item *items;
     size_t count;
+    struct fetcher *fetchers;
     bool limited; /* no request may be sent for now */
     int rc;
     struct cf_error *err;
@@ -20,7 +23,7 @@ struct trees {
 struct fetcher {
     struct sync_tree_get one;
     struct trees *trees;
-    struct sync_item *item;
+    struct sync_item *item; /* NULL: idle */
 };
 
 static void set_unavailable(struct sync_item *item)
@@ -54,7 +57,7 @@ static void start_next(struct fetcher *fetcher)
 {
     struct trees *trees = fetcher->trees;
     struct sync_plan *plan = trees->plan;
-    for (size_t i = 0; i < trees->count && !trees->rc && !trees->limited; i++) {
+    for (size_t i = 0; i < trees->count && !fetcher->item && !trees->rc && !trees->limited; i++) {
         struct sync_item *item = &trees->items[i];
         if (!wants_tree(item)) {
             continue;
@@ -68,13 +71,22 @@ static void start_next(struct fetcher *fetcher)
         item->under_way = true;
         sync_tree_get_start(trees->session, &fetcher->one, r->metadata.owner_login, r->name,
                             r->tree, true, true);
-        return;
     }
 }
 
-static void take(struct fetcher *fetcher)
+/* As many as may be. The first of all goes alone when nothing is known of the budget yet: together
+ * they could take more than its rest. */
+static void start_some(struct trees *trees)
 {
-    struct sync_item *item = fetcher->item;
+    bool alone = !trees->plan->answered && !trees->plan->unanswered &&
+                 !sync_session_knows_budget(trees->session, SYNC_REST);
+    for (size_t i = 0; i < (alone ? 1 : SYNC_AT_ONCE); i++) {
+        start_next(&trees->fetchers[i]);
+    }
+}
+
+static void take(struct fetcher *fetcher, struct sync_item *item)
+{
     if (fetcher->one.truncated) {
         item->walk = true;
         return;
@@ -87,7 +99,9 @@ static void tree_done(struct sync_tree_get *one)
 {
     struct fetcher *fetcher = one->context;
     struct trees *trees = fetcher->trees;
-    fetcher->item->under_way = false;
+    struct sync_item *item = fetcher->item;
+    item->under_way = false;
+    fetcher->item = NULL;
     if (one->get.limited) {
         trees->limited = true;
         return;
@@ -98,16 +112,16 @@ static void tree_done(struct sync_tree_get *one)
         trees->plan->answered++;
     }
     if (!one->get.rc) {
-        take(fetcher);
+        take(fetcher, item);
     } else {
         struct cf_error err;
-        int rc = sync_item_failed(fetcher->item, &one->get, &err);
+        int rc = sync_item_failed(item, &one->get, &err);
         if (rc && !trees->rc) {
             trees->rc = rc;
             *trees->err = err;
         }
     }
-    start_next(fetcher);
+    start_some(trees);
 }
 
 static bool any_wants(const struct trees *trees)
@@ -120,14 +134,12 @@ static bool any_wants(const struct trees *trees)
     return false;
 }
 
-static int fetch_whole(struct trees *trees, struct fetcher *fetchers)
+static int fetch_whole(struct trees *trees)
 {
     while (!trees->rc && any_wants(trees)) {
         trees->limited = false;
         trees->rc = sync_session_ready(trees->session, SYNC_REST, trees->err);
-        for (size_t i = 0; i < SYNC_AT_ONCE && !trees->rc; i++) {
-            start_next(&fetchers[i]);
-        }
+        start_some(trees);
         sync_session_wait(trees->session);
     }
     return trees->rc;
@@ -139,13 +151,14 @@ int sync_trees_fetch(struct sync_session *session, struct sync_plan *plan, struc
     struct trees trees = {
         .session = session, .plan = plan, .items = items, .count = count, .err = err};
     struct fetcher *fetchers = cf_calloc(SYNC_AT_ONCE, sizeof(*fetchers));
+    trees.fetchers = fetchers;
     for (size_t i = 0; i < SYNC_AT_ONCE; i++) {
         sync_tree_get_init(&fetchers[i].one);
         fetchers[i].trees = &trees;
         fetchers[i].one.done = tree_done;
         fetchers[i].one.context = &fetchers[i];
     }
-    int rc = fetch_whole(&trees, fetchers);
+    int rc = fetch_whole(&trees);
     for (size_t i = 0; i < SYNC_AT_ONCE; i++) {
         sync_tree_get_release(&fetchers[i].one);
     }
