@@ -30,6 +30,7 @@ limit() {
     case $1 in
     documents | github) echo 8192 ;;
     git_blob) echo 9000 ;;
+    bert_folder) echo 16384 ;;
     store_url) echo 1024 ;;
     *) echo 4096 ;;
     esac
@@ -49,7 +50,7 @@ build() {
     ar rcs $out/jobs.a $(jobs)
     for target in "${targets[@]}"; do
         clang -fsanitize=fuzzer,address,undefined $out/obj/$here/"$target".o $out/jobs.a $out/libcloudfolio.a \
-            -o $out/"$target" $(pkg-config --libs libcurl jansson libzstd nettle expat lapacke libjwt-gnutls) -lm \
+            -o $out/"$target" $(pkg-config --libs libcurl jansson libzstd nettle expat lapacke libjwt-gnutls libutf8proc) -lm \
             >>$out/build.log 2>&1 || return
     done
 }
