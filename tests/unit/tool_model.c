@@ -29,7 +29,9 @@ static void make(struct cf_base_model *m, const char *name, const char *weights)
     static const char *const paths[] = {"vocab.txt", "1_Pooling/config.json"};
     *m = (struct cf_base_model){.config = json_pack("{s:i}", "layers", 2), .parameters = 7};
     (void)snprintf(m->name, sizeof(m->name), "%s", name);
-    (void)snprintf(m->imported_at, sizeof(m->imported_at), "2026-11-24T14:25:27.000Z");
+    static unsigned calls; /* no two are imported at one time */
+    (void)snprintf(m->imported_at, sizeof(m->imported_at), "2026-11-24T14:25:27.%03uZ",
+                   calls++ % 1000);
     for (size_t i = 0; i < 2; i++) {
         (void)snprintf(m->files[i].path, sizeof(m->files[i].path), "%s", paths[i]);
         (void)snprintf(m->files[i].type, sizeof(m->files[i].type), "text/plain");
