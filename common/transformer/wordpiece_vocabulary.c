@@ -193,7 +193,7 @@ static int find_specials(struct cf_wordpiece *w, const char *file, struct cf_err
     for (size_t i = 0; i < CF_WORDPIECE_SPECIALS; i++) {
         const char *name = cf_wordpiece_specials[i];
         w->special[i] = cf_wordpiece_id(w, name, strlen(name));
-        if (w->special[i] < 0 && i < REQUIRED) {
+        if (i < REQUIRED && w->special[i] < 0) {
             return cf_error_at(err, CF_EDATA, "load", file, "%s: the token %s is missing", file,
                                name);
         }

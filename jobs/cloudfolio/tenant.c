@@ -115,7 +115,7 @@ static int set_once(struct tool *tool, const char *tenant, const char *base_mode
 {
     struct cf_config config = {0};
     struct cf_marker parent = {0};
-    struct cf_marker made;
+    struct cf_marker made = {0};
     int rc = cf_config_read(tool->store, tenant, &config, &parent, err);
     *version = parent.version;
     *changed = !rc && strcmp(config.base_model, base_model) != 0;
