@@ -115,11 +115,12 @@ tally() {
 
 # What is run under the sanitizers and for coverage, and what once is enough for, the longest first.
 every_time() {
-    ls tests/e2e/*_test.sh
+    ls tests/e2e/*_test.sh | grep -v soak
     echo "$BUILD/interleave"
 }
 once() {
     echo "tests/fuzz/run.sh ${FUZZ_SECONDS:-10}"
+    echo "tests/e2e/sync_soak_test.sh"
     ls tests/store/*_test.sh
     echo "tests/store/crash_matrix.sh file"
     echo "tests/model/check.sh"
