@@ -246,8 +246,7 @@ static void free_cpu(struct cf_compute *c)
     cf_gemm_free(cpu->gemm);
     cf_scratch_release(&cpu->scratch);
     cf_scratch_release(&cpu->sums);
-    free(cpu->halves[0]);
-    free(cpu->halves[1]);
+    cf_scratch_release(&cpu->halves);
     free(cpu);
 }
 

@@ -23,8 +23,7 @@ struct cf_cpu {
     struct cf_scratch sums;    /* one piece: partial sums of an operation's blocks */
     bool failed;
     struct cf_error failure;
-    uint16_t *halves[2]; /* bfloat16 copies of x and dy, for linear_backward */
-    size_t halves_size[2];
+    struct cf_scratch halves; /* one piece: a bfloat16 copy of x, for linear_backward */
 };
 
 static inline struct cf_cpu *cf_cpu_of(struct cf_compute *c)
@@ -47,17 +46,17 @@ bool cf_gemm_bf16(const struct cf_gemm *gemm);
 /* So that oneDNN computes on the calling thread alone. */
 void cf_gemm_one_thread(void);
 
-/* A product [m, k] · [k, n] of one shape, ready to run on one thread. */
+/* A product [m, k] · [k, n] of one shape, ready to run on one thread. All matrices are without gaps
+ * between their rows: oneDNN multiplies others ten to a thousand times slower. */
 enum cf_gemm_kind {
     CF_GEMM_FORWARD, /* a: rows; b: packed weightᵀ */
     CF_GEMM_INPUT,   /* a: rows; b: packed weight */
-    CF_GEMM_WEIGHT,  /* a: turned rows (element (i, p) at p · a_stride + i); b: rows */
+    CF_GEMM_WEIGHT,  /* a: turned, [k, m]; b: rows */
 };
 struct cf_gemm_shape {
     enum cf_gemm_kind kind;
     size_t m, n, k;
-    size_t a_stride, b_stride, c_stride; /* b_stride: of CF_GEMM_WEIGHT */
-    bool add;                            /* c += a · b */
+    bool add; /* c += a · b */
 };
 struct cf_gemm_product;
 /* Made once and kept. NULL: failed, err says why. From one thread at a time. */

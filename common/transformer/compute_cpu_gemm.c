@@ -142,12 +142,11 @@ static dnnl_status_t describe(const struct cf_gemm *g, const struct cf_gemm_shap
 {
     dnnl_data_type_t type = g->bf16 ? dnnl_bf16 : dnnl_f32;
     bool turned = s->kind == CF_GEMM_WEIGHT;
-    dnnl_status_t status =
-        matrix(a, s->m, s->k, type, turned ? 1 : s->a_stride, turned ? s->a_stride : 1);
+    dnnl_status_t status = matrix(a, s->m, s->k, type, turned ? 1 : s->k, turned ? s->m : 1);
     if (status == dnnl_success) {
-        status = turned ? matrix(b, s->k, s->n, type, s->b_stride, 1) : order_of(g, s, type, b);
+        status = turned ? matrix(b, s->k, s->n, type, s->n, 1) : order_of(g, s, type, b);
     }
-    return status == dnnl_success ? matrix(c, s->m, s->n, dnnl_f32, s->c_stride, 1) : status;
+    return status == dnnl_success ? matrix(c, s->m, s->n, dnnl_f32, s->n, 1) : status;
 }
 
 static dnnl_status_t attributes(bool add, dnnl_primitive_attr_t *out)
@@ -197,9 +196,7 @@ static dnnl_status_t make(const struct cf_gemm *g, struct cf_gemm_product *p)
 
 static bool same_shape(const struct cf_gemm_shape *x, const struct cf_gemm_shape *y)
 {
-    return x->kind == y->kind && x->m == y->m && x->n == y->n && x->k == y->k &&
-           x->a_stride == y->a_stride && x->b_stride == y->b_stride && x->c_stride == y->c_stride &&
-           x->add == y->add;
+    return x->kind == y->kind && x->m == y->m && x->n == y->n && x->k == y->k && x->add == y->add;
 }
 
 struct cf_gemm_product *cf_gemm_product(struct cf_gemm *g, const struct cf_gemm_shape *shape,
@@ -270,8 +267,8 @@ static int plan_pack(struct cf_gemm *g, struct cf_gemm_pack *pack, struct cf_err
 {
     size_t n = pack->forward ? pack->out : pack->in;
     size_t k = pack->forward ? pack->in : pack->out;
-    struct cf_gemm_shape shape = {
-        pack->forward ? CF_GEMM_FORWARD : CF_GEMM_INPUT, PLANNED_ROWS, n, k, k, 0, n, false};
+    struct cf_gemm_shape shape = {pack->forward ? CF_GEMM_FORWARD : CF_GEMM_INPUT, PLANNED_ROWS, n,
+                                  k, false};
     struct cf_gemm_product *p = cf_gemm_product(g, &shape, err);
     if (!p) {
         return err->code;

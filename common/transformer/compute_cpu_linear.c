@@ -9,8 +9,7 @@
 
 enum {
     BLOCK = 96,  /* rows of a forward or input product */
-    PANEL = 192, /* rows of a block of dweight */
-    PANEL_WIDTH = 384,
+    PANEL = 192, /* rows of dweight that one task computes */
     DEPTH = 512, /* rows of x and dy multiplied at once for dweight */
 };
 
@@ -33,7 +32,6 @@ struct rows_job {
     size_t rows, k, n;
     const float *a;
     size_t a_stride;
-    const uint16_t *a_half; /* a as bfloat16 [rows, k]; NULL: none yet */
     const struct cf_gemm_pack *pack;
     float *c;
     size_t c_stride;
@@ -43,19 +41,34 @@ struct rows_job {
     atomic_bool failed;
 };
 
-static void to_halves(const struct cf_cpu *cpu, size_t rows, size_t n, const float *x,
-                      size_t stride, uint16_t *out)
+/* Copies rows so that there are no gaps between them, as the products want them: in bfloat16 where
+ * that is what is multiplied. */
+static void copy_rows(const struct cf_cpu *cpu, size_t rows, size_t n, const float *x,
+                      size_t stride, void *out)
 {
+    bool half = cf_gemm_bf16(cpu->gemm);
     for (size_t i = 0; i < rows; i++) {
-        cpu->kernels->to_bf16(n, x + i * stride, out + i * n);
+        if (half) {
+            cpu->kernels->to_bf16(n, x + i * stride, (uint16_t *)out + i * n);
+        } else {
+            memcpy((float *)out + i * n, x + i * stride, n * sizeof(float));
+        }
     }
 }
 
-static void finish_forward(const struct rows_job *j, size_t first, size_t rows)
+static size_t element(const struct cf_cpu *cpu)
+{
+    return cf_gemm_bf16(cpu->gemm) ? sizeof(uint16_t) : sizeof(float);
+}
+
+static void finish_forward(const struct rows_job *j, size_t first, size_t rows, const float *block)
 {
     const struct cf_linear *f = j->forward;
     const struct cf_kernels *kernels = j->cpu->kernels;
     float *y = j->c + first * j->c_stride;
+    for (size_t i = 0; block != y && i < rows; i++) {
+        memcpy(y + i * j->c_stride, block + i * j->n, j->n * sizeof(float));
+    }
     if (f->gelu.at) {
         kernels->bias_gelu(rows, j->n, y, f->bias.at, f->gelu.at + first * j->n);
     } else if (f->bias.at) {
@@ -71,26 +84,32 @@ static void finish_backward(const struct rows_job *j, size_t first, size_t rows)
     }
 }
 
+static bool copies_a(const struct rows_job *j)
+{
+    return cf_gemm_bf16(j->cpu->gemm) || j->a_stride != j->k;
+}
+
 static void rows_task(void *arg, size_t task, size_t worker)
 {
     struct rows_job *j = arg;
     size_t first = task * BLOCK;
     size_t rows = smaller(j->rows - first, BLOCK);
-    bool half = cf_gemm_bf16(j->cpu->gemm);
+    float *scratch = j->cpu->scratch.items[worker];
     const void *a = j->a + first * j->a_stride;
-    if (half && j->a_half) {
-        a = j->a_half + first * j->k;
-    } else if (half) {
-        uint16_t *copy = j->cpu->scratch.items[worker];
-        to_halves(j->cpu, rows, j->k, a, j->a_stride, copy);
-        a = copy;
+    if (copies_a(j)) {
+        copy_rows(j->cpu, rows, j->k, a, j->a_stride, scratch);
+        a = scratch;
     }
-    if (!cf_gemm_run(j->cpu->gemm, rows == BLOCK ? j->whole : j->rest, a, j->pack->data,
-                     j->c + first * j->c_stride, worker)) {
+    float *c = j->c + first * j->c_stride;
+    if (j->c_stride != j->n) {
+        c = scratch + BLOCK * j->k;
+    }
+    if (!cf_gemm_run(j->cpu->gemm, rows == BLOCK ? j->whole : j->rest, a, j->pack->data, c,
+                     worker)) {
         atomic_store(&j->failed, true);
     }
     if (j->forward) {
-        finish_forward(j, first, rows);
+        finish_forward(j, first, rows, c);
     } else {
         finish_backward(j, first, rows);
     }
@@ -100,9 +119,7 @@ static void run_rows(struct rows_job *j, enum cf_gemm_kind kind, bool add)
 {
     struct cf_error err = {0};
     struct cf_gemm *gemm = j->cpu->gemm;
-    bool half = cf_gemm_bf16(gemm);
-    struct cf_gemm_shape shape = {kind, BLOCK,       j->n, j->k, half ? j->k : j->a_stride,
-                                  0,    j->c_stride, add};
+    struct cf_gemm_shape shape = {kind, BLOCK, j->n, j->k, add};
     size_t rest = j->rows % BLOCK;
     if (j->rows >= BLOCK && !(j->whole = cf_gemm_product(gemm, &shape, &err))) {
         cf_cpu_fail(j->cpu, &err);
@@ -113,10 +130,8 @@ static void run_rows(struct rows_job *j, enum cf_gemm_kind kind, bool add)
         cf_cpu_fail(j->cpu, &err);
         return;
     }
-    if (half && !j->a_half) {
-        cf_scratch_need(&j->cpu->scratch, cf_compute_pool_threads(j->cpu->pool),
-                        BLOCK * j->k * sizeof(uint16_t));
-    }
+    cf_scratch_need(&j->cpu->scratch, cf_compute_pool_threads(j->cpu->pool),
+                    BLOCK * (j->k + j->n) * sizeof(float));
     cf_compute_pool_run(j->cpu->pool, (j->rows + BLOCK - 1) / BLOCK, rows_task, j);
     if (atomic_load(&j->failed)) {
         (void)cf_error_set(&err, CF_EUNAVAILABLE, "oneDNN failed at a matrix product");
@@ -191,23 +206,17 @@ void cf_cpu_linear(struct cf_compute *c, const struct cf_linear *a)
 /* --- backward ------------------------------------------------------------------------------------
  */
 
-/* dweight in blocks of PANEL × PANEL_WIDTH; the first task packs the weight for dx meanwhile. */
+/* dweight in panels of rows; the first task packs the weight for dx meanwhile. */
 struct weight_job {
     struct cf_cpu *cpu;
     const struct cf_linear_backward *a;
     struct cf_gemm_pack *pack;
-    const void *x, *dy; /* floats or bfloat16 */
-    size_t dy_stride;
-    size_t panel, down, across; /* rows of a block; how many blocks */
-    /* by [the last panel down?][the last across?][the last depth?][not the first depth?] */
-    const struct cf_gemm_product *products[2][2][2][2];
+    const char *x;        /* [rows, in], of floats or bfloat16 */
+    size_t panel, panels; /* rows of one; how many */
+    /* by [the last panel?][the last depth?][not the first depth?] */
+    const struct cf_gemm_product *products[2][2][2];
     atomic_bool failed;
 };
-
-static const void *at(const struct weight_job *j, const void *p, size_t elements)
-{
-    return (const char *)p + elements * (cf_gemm_bf16(j->cpu->gemm) ? 2 : 4);
-}
 
 static void weight_task(void *arg, size_t task, size_t worker)
 {
@@ -219,145 +228,94 @@ static void weight_task(void *arg, size_t task, size_t worker)
         }
         return;
     }
-    size_t i = (task - 1) / j->across;
-    size_t k = (task - 1) % j->across;
-    size_t row = i * j->panel;
-    size_t column = k * PANEL_WIDTH;
-    if (!k) {
-        j->cpu->kernels->sum_rows(a->rows, smaller(j->panel, a->out - row), a->dy.at + row,
-                                  a->dy_stride, a->dbias.at + row);
-    }
+    size_t row = (task - 1) * j->panel;
+    size_t width = smaller(j->panel, a->out - row);
+    size_t size = element(j->cpu);
+    char *dy = j->cpu->scratch.items[worker];
     for (size_t first = 0; first < a->rows; first += DEPTH) {
+        size_t depth = smaller(a->rows - first, DEPTH);
+        copy_rows(j->cpu, depth, width, a->dy.at + first * a->dy_stride + row, a->dy_stride, dy);
+        memset(dy + depth * width * size, 0, (cf_compute_rows(depth) - depth) * width * size);
         const struct cf_gemm_product *p =
-            j->products[i + 1 == j->down][k + 1 == j->across][first + DEPTH >= a->rows][first > 0];
-        if (!cf_gemm_run(j->cpu->gemm, p, at(j, j->dy, first * j->dy_stride + row),
-                         at(j, j->x, first * a->in + column), a->dweight.at + row * a->in + column,
-                         worker)) {
+            j->products[task == j->panels][first + DEPTH >= a->rows][first > 0];
+        if (!cf_gemm_run(j->cpu->gemm, p, dy, j->x + first * a->in * size,
+                         a->dweight.at + row * a->in, worker)) {
             atomic_store(&j->failed, true);
         }
     }
+    j->cpu->kernels->sum_rows(a->rows, width, a->dy.at + row, a->dy_stride, a->dbias.at + row);
 }
 
 static bool plan_weight(struct weight_job *j)
 {
     const struct cf_linear_backward *a = j->a;
     size_t depth_rest = up_to((a->rows - 1) % DEPTH + 1, CF_COMPUTE_ROWS);
-    j->panel = a->out * a->in >= (size_t)4 * PANEL * PANEL_WIDTH ? PANEL : PANEL / 2;
-    j->down = (a->out + j->panel - 1) / j->panel;
-    j->across = (a->in + PANEL_WIDTH - 1) / PANEL_WIDTH;
-    for (int which = 0; which < 16; which++) {
-        bool last_down = which & 8;
-        bool last_across = which & 4;
+    j->panel = a->out >= (size_t)4 * PANEL ? PANEL : PANEL / 2;
+    j->panels = (a->out + j->panel - 1) / j->panel;
+    for (int which = 0; which < 8; which++) {
+        bool last_panel = which & 4;
         bool last_depth = which & 2;
         bool add = which & 1;
         struct cf_error err = {0};
-        struct cf_gemm_shape shape = {
-            CF_GEMM_WEIGHT,
-            last_down ? a->out - (j->down - 1) * j->panel : j->panel,
-            last_across ? a->in - (j->across - 1) * PANEL_WIDTH : PANEL_WIDTH,
-            last_depth ? depth_rest : DEPTH,
-            j->dy_stride,
-            a->in,
-            a->in,
-            add,
-        };
-        if ((!last_down && j->down == 1) || (!last_across && j->across == 1) ||
-            (a->rows <= DEPTH && (!last_depth || add)) || (last_depth && !add && a->rows > DEPTH) ||
+        struct cf_gemm_shape shape = {CF_GEMM_WEIGHT,
+                                      last_panel ? a->out - (j->panels - 1) * j->panel : j->panel,
+                                      a->in, last_depth ? depth_rest : DEPTH, add};
+        if ((!last_panel && j->panels == 1) || (a->rows <= DEPTH && (!last_depth || add)) ||
+            (last_depth && !add && a->rows > DEPTH) ||
             (!last_depth && add && a->rows <= (size_t)2 * DEPTH)) {
             continue; /* not needed */
         }
-        j->products[last_down][last_across][last_depth][add] =
-            cf_gemm_product(j->cpu->gemm, &shape, &err);
+        j->products[last_panel][last_depth][add] = cf_gemm_product(j->cpu->gemm, &shape, &err);
         if (err.code) {
             cf_cpu_fail(j->cpu, &err);
             return false;
         }
     }
+    cf_scratch_need(&j->cpu->scratch, cf_compute_pool_threads(j->cpu->pool),
+                    DEPTH * j->panel * sizeof(float));
     return true;
 }
-
-/* bfloat16 copies of x and dy, by blocks of 32 rows; the rows behind are 0. */
-struct halves {
-    const float *from;
-    size_t n, stride;
-    uint16_t *to;
-};
-
-struct halves_job {
-    const struct cf_cpu *cpu;
-    size_t rows;
-    struct halves parts[2];
-};
 
 static void halves_task(void *arg, size_t task, size_t worker)
 {
     (void)worker;
-    const struct halves_job *j = arg;
+    const struct weight_job *j = arg;
+    const struct cf_linear_backward *a = j->a;
     size_t first = task * CF_COMPUTE_ROWS;
-    size_t rows = smaller(j->rows - first, CF_COMPUTE_ROWS);
-    for (size_t i = 0; i < 2; i++) {
-        const struct halves *p = &j->parts[i];
-        to_halves(j->cpu, rows, p->n, p->from + first * p->stride, p->stride, p->to + first * p->n);
-        memset(p->to + (first + rows) * p->n, 0, (CF_COMPUTE_ROWS - rows) * p->n * sizeof(*p->to));
-    }
+    copy_rows(j->cpu, CF_COMPUTE_ROWS, a->in, a->x.at + first * a->in, a->in,
+              (uint16_t *)j->cpu->halves.items[0] + first * a->in);
 }
 
-static void need_halves(struct cf_cpu *cpu, size_t which, size_t elements)
+/* x as the products want it. The rows behind the last one are multiplied too, with zeros: they must
+ * not be NaN. */
+static const void *prepare_x(struct weight_job *j)
 {
-    if (cpu->halves_size[which] < elements) {
-        free(cpu->halves[which]);
-        cpu->halves[which] = cf_cpu_aligned(elements * sizeof(uint16_t));
-        cpu->halves_size[which] = elements;
-    }
-}
-
-static void make_halves(struct weight_job *j)
-{
-    struct cf_cpu *cpu = j->cpu;
     const struct cf_linear_backward *a = j->a;
     size_t rows = cf_compute_rows(a->rows);
-    need_halves(cpu, 0, rows * a->in);
-    need_halves(cpu, 1, rows * a->out);
-    struct halves_job halves = {cpu,
-                                a->rows,
-                                {{a->x.at, a->in, a->in, cpu->halves[0]},
-                                 {a->dy.at, a->out, a->dy_stride, cpu->halves[1]}}};
-    cf_compute_pool_run(cpu->pool, rows / CF_COMPUTE_ROWS, halves_task, &halves);
-    j->x = cpu->halves[0];
-    j->dy = cpu->halves[1];
-    j->dy_stride = a->out;
-}
-
-/* The rows behind the last one are multiplied too. */
-static void zero_rows_behind(const struct cf_linear_backward *a)
-{
-    for (size_t i = a->rows; i < cf_compute_rows(a->rows); i++) {
-        memset(a->x.at + i * a->in, 0, a->in * sizeof(float));
-        memset(a->dy.at + i * a->dy_stride, 0, a->out * sizeof(float));
+    memset(a->x.at + a->rows * a->in, 0, (rows - a->rows) * a->in * sizeof(float));
+    if (!cf_gemm_bf16(j->cpu->gemm)) {
+        return a->x.at;
     }
+    cf_scratch_need(&j->cpu->halves, 1, rows * a->in * sizeof(uint16_t));
+    cf_compute_pool_run(j->cpu->pool, rows / CF_COMPUTE_ROWS, halves_task, j);
+    return j->cpu->halves.items[0];
 }
 
 void cf_cpu_linear_backward(struct cf_compute *c, const struct cf_linear_backward *a)
 {
     struct cf_cpu *cpu = cf_cpu_of(c);
     struct cf_error err = {0};
-    bool half = cf_gemm_bf16(cpu->gemm);
-    struct weight_job job = {
-        .cpu = cpu, .a = a, .x = a->x.at, .dy = a->dy.at, .dy_stride = a->dy_stride};
+    struct weight_job job = {.cpu = cpu, .a = a};
     job.pack = cf_gemm_packed(cpu->gemm, a->weight.at, a->out, a->in, false, &err);
     if (!job.pack) {
         cf_cpu_fail(cpu, &err);
         return;
     }
-    if (half) {
-        make_halves(&job);
-    } else {
-        zero_rows_behind(a);
-    }
+    job.x = prepare_x(&job);
     if (!plan_weight(&job)) {
         return;
     }
-    cf_compute_pool_run(cpu->pool, 1 + job.down * job.across, weight_task, &job);
+    cf_compute_pool_run(cpu->pool, 1 + job.panels, weight_task, &job);
     if (atomic_load(&job.failed)) {
         (void)cf_error_set(&err, CF_EUNAVAILABLE, "oneDNN failed at the gradient of weights");
         cf_cpu_fail(cpu, &err);
@@ -370,7 +328,6 @@ void cf_cpu_linear_backward(struct cf_compute *c, const struct cf_linear_backwar
         .n = a->in,
         .a = a->dy.at,
         .a_stride = a->dy_stride,
-        .a_half = half ? job.dy : NULL,
         .pack = job.pack,
         .c = a->dx.at,
         .c_stride = a->in,
