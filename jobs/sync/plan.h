@@ -35,8 +35,8 @@ struct sync_plan {
     bool partial;
     bool force;
     const struct cf_repos *previous; /* borrowed */
-    size_t answered;                 /* trees that GitHub answered for, in whatever way */
-    size_t unanswered;               /* trees that it didn't */
+    size_t answered;                 /* requests for trees and details that GitHub answered */
+    size_t unanswered;               /* … and that it didn't */
 };
 
 struct sync_changes {

@@ -57,7 +57,13 @@ static void start_next(struct asker *asker)
     asker->item = NULL;
     while (details->next < details->count && !details->rc && !details->limited) {
         struct sync_item *item = &details->items[details->next++];
-        if (item->action == SYNC_ASK && !item->reason) {
+        if (item->action != SYNC_ASK || item->reason) {
+            continue;
+        }
+        if (!details->plan->answered && details->plan->unanswered >= SYNC_OUTAGE) {
+            item->unavailable = true; /* GitHub is down: that needn't be found out for each */
+            item->reason = "unavailable";
+        } else {
             asker->item = item;
             ask_branch(asker);
             return;
@@ -98,6 +104,11 @@ static void answered(struct sync_get *get)
     if (get->limited) {
         details->limited = true; /* the same request goes out again after the wait */
         return;
+    }
+    if (get->rc == CF_EUNAVAILABLE) {
+        details->plan->unanswered++;
+    } else {
+        details->plan->answered++;
     }
     int rc = take(asker);
     get->rc = rc;

@@ -1,4 +1,5 @@
-/* The listing by REST from a scripted GitHub. */
+/* The listing by REST from a scripted GitHub, with the details of what is incomplete. */
+#include "jobs/sync/rest_details.h"
 #include "jobs/sync/rest_listing.h"
 
 #include <check.h>
@@ -36,11 +37,32 @@ static void teardown(void)
     fixture_close(&f);
 }
 
+/* Asks for the details as a run does; what comes is entered into the listing. */
+static int fetch_details(void)
+{
+    struct sync_plan plan;
+    size_t count = listing.count;
+    sync_plan_make(&plan, &listing, &last, false);
+    int rc = sync_rest_details_fetch(f.session, &plan, plan.items, plan.count, &err);
+    for (size_t i = 0; i < count; i++) {
+        struct sync_item *item = &plan.items[i];
+        listing.items[i].repository = item->repository;
+        listing.items[i].repository.content[0] = '\0';
+        listing.items[i].problem = item->reason;
+        listing.items[i].incomplete = item->action == SYNC_ASK && !item->reason;
+        item->repository = (struct cf_repository){0};
+    }
+    listing.count = count;
+    sync_plan_release(&plan);
+    return rc;
+}
+
 static int fetch(const struct net_step *script, size_t count)
 {
     const struct sync_known known = {.repos = &last, .read_at = LATER, .etags = etags};
     fixture_open(&f, net_server_new_unordered(script, count), NULL);
-    return sync_rest_listing_fetch(f.session, "octocat", &known, &listing, &err);
+    int rc = sync_rest_listing_fetch(f.session, "octocat", &known, &listing, &err);
+    return rc ? rc : fetch_details();
 }
 
 /* Page number of so many repositories, named r1, r2, …, 100 a page. */
@@ -224,8 +246,10 @@ static const struct {
     {{.status = 404, .body = "{}"}, "not_found"},
     {{.status = 451, .body = "{}"}, "legal"},
     {{.status = 403, .body = "{}"}, "forbidden"},
-    {{.body = "{}"}, "bad_listing"},
-    {{.body = "[]"}, "bad_listing"},
+    {{.body = "{}"}, "bad_answer"},
+    {{.body = "[]"}, "bad_answer"},
+    {{.status = 502, .body = "<html>"}, "unavailable"},
+    {{.body = "<html>"}, "unavailable"},
 };
 
 START_TEST(a_failure_harms_one_repository)
@@ -243,9 +267,8 @@ START_TEST(a_failure_harms_one_repository)
     ck_assert_ptr_null(listing.items[0].problem);
     ck_assert_pstr_eq(listing.items[1].problem, failures[_i].problem);
     ck_assert_uint_eq(listing.items[1].repository.id, 2);
-    ck_assert_ptr_null(listing.items[1].repository.name);
+    ck_assert_str_eq(listing.items[1].repository.name, "r2");
     ck_assert_ptr_null(listing.items[2].problem);
-    ck_assert_ptr_null(listing.etags); /* the pages can't be believed next time */
 }
 END_TEST
 
@@ -258,9 +281,6 @@ static const struct {
     {{.path = "&page=1 ", .status = 404, .body = "{}"}, CF_ENOTFOUND},
     {{.path = "&page=1 ", .body = "{}"}, CF_EDATA},
     {{.path = "&page=1 ", .status = 401, .body = "{}"}, CF_EDENIED},
-    {{.path = "/branches/", .status = 401, .body = "{}"}, CF_EDENIED},
-    {{.path = "/branches/", .status = 502, .body = "<html>"}, CF_EUNAVAILABLE},
-    {{.path = "/languages ", .body = "<html>"}, CF_EUNAVAILABLE},
 };
 
 START_TEST(other_errors_leave_nothing)
@@ -283,6 +303,30 @@ START_TEST(other_errors_leave_nothing)
     ck_assert_ptr_null(listing.login);
     ck_assert_uint_eq(listing.count, 0);
     ck_assert_ptr_null(listing.etags);
+}
+END_TEST
+
+START_TEST(a_refused_token_ends_it)
+{
+    const struct net_step script[] = {owner,
+                                      {.path = "&page=1 ", .body = page(3, 1)},
+                                      {.path = "/branches/", .status = 401, .body = "{}"}};
+    ck_assert_int_eq(fetch(script, COUNT(script)), CF_EDENIED);
+    ck_assert_int_eq(err.code, CF_EDENIED);
+    ck_assert(listing.items[0].incomplete);
+}
+END_TEST
+
+START_TEST(an_outage_is_not_found_out_for_each)
+{
+    const struct net_step script[] = {owner,
+                                      {.path = "&page=1 ", .body = page(40, 1)},
+                                      {.path = "/branches/", .status = 503, .body = "{}"}};
+    ck_assert_int_eq(fetch(script, COUNT(script)), 0);
+    for (size_t i = 0; i < 40; i++) {
+        ck_assert_str_eq(listing.items[i].problem, "unavailable");
+    }
+    ck_assert_uint_le(fixture_count(&f, "/branches/"), 5 * 2 * SYNC_OUTAGE);
 }
 END_TEST
 
@@ -324,10 +368,10 @@ START_TEST(a_long_limit_leaves_what_came)
     ck_assert_str_eq(listing.login, "Octocat");
     ck_assert_ptr_null(listing.items[0].problem);
     for (size_t i = 1; i < 12; i++) {
-        ck_assert_str_eq(listing.items[i].problem, "rate_limited");
+        ck_assert_ptr_null(listing.items[i].problem);
+        ck_assert(listing.items[i].incomplete);
         ck_assert_uint_eq(listing.items[i].repository.id, i + 1);
     }
-    ck_assert_ptr_null(listing.etags);
 }
 END_TEST
 
@@ -340,7 +384,7 @@ START_TEST(a_long_limit_at_a_page_is_partial)
     ck_assert_int_eq(fetch(script, COUNT(script)), CF_ERETRY);
     ck_assert(listing.partial);
     ck_assert_uint_eq(listing.count, 100);
-    ck_assert_str_eq(listing.items[0].problem, "rate_limited");
+    ck_assert(listing.items[0].incomplete);
     ck_assert_ptr_null(listing.etags);
 }
 END_TEST
@@ -362,6 +406,8 @@ Suite *sync_rest_listing_suite(void)
     tcase_add_test(tests, an_empty_repository_has_no_branch);
     tcase_add_loop_test(tests, a_failure_harms_one_repository, 0, COUNT(failures));
     tcase_add_loop_test(tests, other_errors_leave_nothing, 0, COUNT(endings));
+    tcase_add_test(tests, a_refused_token_ends_it);
+    tcase_add_test(tests, an_outage_is_not_found_out_for_each);
     tcase_add_test(tests, a_short_limit_is_waited_for);
     tcase_add_test(tests, a_long_limit_leaves_what_came);
     tcase_add_test(tests, a_long_limit_at_a_page_is_partial);

@@ -271,7 +271,8 @@ static const struct {
     {"{\"data\":[]}", CF_EDATA, ""},
     {"{\"data\":{}} x", CF_EDATA, ""},
     {"{\"data\":null,\"errors\":[{\"type\":\"FORBIDDEN\"}]}", CF_EDENIED, ""},
-    {"{\"data\":null,\"errors\":[{\"message\":\"x\"}]}", CF_EUNAVAILABLE, ""},
+    {"{\"data\":null,\"errors\":[{\"message\":\"x\"}]}", CF_EUNAVAILABLE,
+     "RESOURCE_LIMITS_EXCEEDED"}, /* GitHub's "Something went wrong", often a timeout */
     {"{\"errors\":[{\"message\":\"x\",\"extensions\":{\"code\":\"undefinedField\"}}]}", CF_EDATA,
      "undefinedField"},
 };
