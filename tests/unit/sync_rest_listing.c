@@ -207,71 +207,6 @@ START_TEST(etags_of_anybodys_making_do_no_harm)
 }
 END_TEST
 
-START_TEST(branches_of_any_name_are_asked_for)
-{
-    json_t *node = fixture_rest_node(1, "one");
-    (void)json_object_set_new(node, "default_branch", json_string("a/b c#%?\xc3\xa9"));
-    json_t *answer = fixture_rest_branch(fixture_oid('c'), fixture_oid('7'));
-    (void)json_object_set_new(answer, "name", json_string("a/b c#%?\xc3\xa9"));
-    const struct net_step script[] = {
-        owner,
-        {.path = "&page=1 ", .body = fixture_body_of(json_pack("[o]", node))},
-        {.path = "/branches/a/b%20c%23%25%3F%C3%A9 ", .body = fixture_body_of(answer)},
-        {.path = "/languages ", .body = "{}"}};
-    ck_assert_msg(fetch(script, COUNT(script)) == 0, "%s", err.message);
-    ck_assert_ptr_null(listing.items[0].problem);
-    ck_assert_str_eq(listing.items[0].repository.tree, fixture_oid('7'));
-}
-END_TEST
-
-START_TEST(an_empty_repository_has_no_branch)
-{
-    json_t *node = fixture_rest_node(1, "one");
-    (void)json_object_set_new(node, "size", json_integer(0));
-    const struct net_step script[] = {
-        owner,
-        {.path = "&page=1 ", .body = fixture_body_of(json_pack("[o]", node))},
-        {.path = "/branches/", .status = 404, .body = "{}"}};
-    ck_assert_msg(fetch(script, COUNT(script)) == 0, "%s", err.message);
-    ck_assert_ptr_null(listing.items[0].problem);
-    ck_assert_int_eq(listing.items[0].repository.state, CF_REPOSITORY_EMPTY);
-    ck_assert_uint_eq(net_server_requests(f.server), 3);
-}
-END_TEST
-
-static const struct {
-    struct net_step step;
-    const char *problem;
-} failures[] = {
-    {{.status = 404, .body = "{}"}, "not_found"},
-    {{.status = 451, .body = "{}"}, "legal"},
-    {{.status = 403, .body = "{}"}, "forbidden"},
-    {{.body = "{}"}, "bad_answer"},
-    {{.body = "[]"}, "bad_answer"},
-    {{.status = 502, .body = "<html>"}, "unavailable"},
-    {{.body = "<html>"}, "unavailable"},
-};
-
-START_TEST(a_failure_harms_one_repository)
-{
-    struct net_step script[] = {
-        owner,
-        {.path = "&page=1 ", .headers = "ETag: \"e\"\r\n", .body = page(3, 1)},
-        failures[_i].step,
-        {.path = "/r1/branches/", .body = branch('c', '7')},
-        {.path = "/r3/branches/", .body = branch('c', '7')},
-        {.path = "/languages ", .body = "{}"}};
-    script[2].path = "/r2/branches/";
-    ck_assert_msg(fetch(script, COUNT(script)) == 0, "%s", err.message);
-    ck_assert_uint_eq(listing.count, 3);
-    ck_assert_ptr_null(listing.items[0].problem);
-    ck_assert_pstr_eq(listing.items[1].problem, failures[_i].problem);
-    ck_assert_uint_eq(listing.items[1].repository.id, 2);
-    ck_assert_str_eq(listing.items[1].repository.name, "r2");
-    ck_assert_ptr_null(listing.items[2].problem);
-}
-END_TEST
-
 static const struct {
     struct net_step step;
     int code;
@@ -306,75 +241,6 @@ START_TEST(other_errors_leave_nothing)
 }
 END_TEST
 
-START_TEST(a_refused_token_ends_it)
-{
-    const struct net_step script[] = {owner,
-                                      {.path = "&page=1 ", .body = page(3, 1)},
-                                      {.path = "/branches/", .status = 401, .body = "{}"}};
-    ck_assert_int_eq(fetch(script, COUNT(script)), CF_EDENIED);
-    ck_assert_int_eq(err.code, CF_EDENIED);
-    ck_assert(listing.items[0].incomplete);
-}
-END_TEST
-
-START_TEST(an_outage_is_not_found_out_for_each)
-{
-    const struct net_step script[] = {owner,
-                                      {.path = "&page=1 ", .body = page(40, 1)},
-                                      {.path = "/branches/", .status = 503, .body = "{}"}};
-    ck_assert_int_eq(fetch(script, COUNT(script)), 0);
-    for (size_t i = 0; i < 40; i++) {
-        ck_assert_str_eq(listing.items[i].problem, "unavailable");
-    }
-    ck_assert_uint_le(fixture_count(&f, "/branches/"), 5 * 2 * SYNC_OUTAGE);
-}
-END_TEST
-
-START_TEST(a_short_limit_is_waited_for)
-{
-    const struct net_step script[] = {
-        owner,
-        {.path = "&page=1 ", .headers = "ETag: \"e\"\r\n", .body = page(12, 1)},
-        {.path = "/r2/branches/", .status = 403, .headers = "Retry-After: 1\r\n", .body = "{}"},
-        {.path = "/r3/languages ", .status = 429, .headers = "Retry-After: 1\r\n", .body = "{}"},
-        {.path = "/branches/", .body = branch('c', '7')},
-        {.path = "/languages ", .body = "{\"C\":5}"}};
-    ck_assert_msg(fetch(script, COUNT(script)) == 0, "%s", err.message);
-    ck_assert_uint_eq(listing.count, 12);
-    for (size_t i = 0; i < 12; i++) {
-        ck_assert_ptr_null(listing.items[i].problem);
-        ck_assert_str_eq(listing.items[i].repository.tree, fixture_oid('7'));
-        ck_assert_uint_eq(listing.items[i].repository.language_count, 1);
-    }
-    ck_assert_uint_eq(json_array_size(listing.etags), 1);
-}
-END_TEST
-
-START_TEST(a_long_limit_leaves_what_came)
-{
-    const struct net_step script[] = {
-        owner,
-        {.path = "&page=1 ", .headers = "ETag: \"e\"\r\n", .body = page(12, 1)},
-        {.path = "/r1/branches/", .body = branch('c', '7')},
-        {.path = "/r1/languages ", .body = "{\"C\":5}"},
-        {.path = "/branches/",
-         .status = 403,
-         .headers = "Retry-After: 3600\r\n",
-         .body = "{}",
-         .delay_ms = 200}};
-    ck_assert_int_eq(fetch(script, COUNT(script)), CF_ERETRY);
-    ck_assert_int_eq(err.code, CF_ERETRY);
-    ck_assert_uint_eq(listing.count, 12);
-    ck_assert_str_eq(listing.login, "Octocat");
-    ck_assert_ptr_null(listing.items[0].problem);
-    for (size_t i = 1; i < 12; i++) {
-        ck_assert_ptr_null(listing.items[i].problem);
-        ck_assert(listing.items[i].incomplete);
-        ck_assert_uint_eq(listing.items[i].repository.id, i + 1);
-    }
-}
-END_TEST
-
 START_TEST(a_long_limit_at_a_page_is_partial)
 {
     const struct net_step script[] = {
@@ -402,14 +268,7 @@ Suite *sync_rest_listing_suite(void)
     tcase_add_test(tests, pages_that_have_not_changed_are_all_that_is_asked);
     tcase_add_test(tests, what_was_not_pushed_to_is_known);
     tcase_add_loop_test(tests, etags_of_anybodys_making_do_no_harm, 0, 6);
-    tcase_add_test(tests, branches_of_any_name_are_asked_for);
-    tcase_add_test(tests, an_empty_repository_has_no_branch);
-    tcase_add_loop_test(tests, a_failure_harms_one_repository, 0, COUNT(failures));
     tcase_add_loop_test(tests, other_errors_leave_nothing, 0, COUNT(endings));
-    tcase_add_test(tests, a_refused_token_ends_it);
-    tcase_add_test(tests, an_outage_is_not_found_out_for_each);
-    tcase_add_test(tests, a_short_limit_is_waited_for);
-    tcase_add_test(tests, a_long_limit_leaves_what_came);
     tcase_add_test(tests, a_long_limit_at_a_page_is_partial);
     suite_add_tcase(suite, tests);
     return suite;
