@@ -99,6 +99,8 @@ reserved() {
     is 0 "$(requests '[.[] | select(.status != 200)] | length')"
 }
 check "500 points stay" reserved r1 graphql 502 5000 500 500
+check "500 requests stay, also with 8 under way" reserved r2 rest 530 5000 500 500
+check "of a small budget a tenth stays" reserved r3 rest 37 100 500 10
 check "another reserve" reserved r4 graphql 104 5000 100 100
 none_reserved() {
     begin r5 octocat
