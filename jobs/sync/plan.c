@@ -173,8 +173,9 @@ bool sync_plan_is_outage(const struct sync_plan *plan, const struct sync_changes
     size_t wanted = 0;
     size_t down = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        wanted += plan->items[i].action == SYNC_FETCH || plan->items[i].action == SYNC_ASK;
-        down += plan->items[i].unavailable;
+        const struct sync_item *item = &plan->items[i];
+        wanted += item->action == SYNC_FETCH || item->action == SYNC_ASK || item->was_asked;
+        down += item->unavailable;
     }
     bool nothing_else = !changes->removed && changes->added + changes->changed <= down;
     return down && down == wanted &&

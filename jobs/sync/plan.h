@@ -19,6 +19,7 @@ struct sync_item {
     const struct cf_repository *previous; /* in the last version, or NULL */
     enum sync_action action;
     const char *reason;        /* why it couldn't be read; NULL: nothing went wrong */
+    bool was_asked;            /* its action is known by asking (SYNC_ASK) */
     bool unavailable;          /* because GitHub was down */
     struct cf_content content; /* while it is fetched */
     bool under_way;            /* its tree was asked for */

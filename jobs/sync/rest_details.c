@@ -123,6 +123,7 @@ static void answered(struct sync_get *get)
     }
     if (!failed) {
         sync_rest_finish(&asker->item->repository);
+        asker->item->was_asked = true;
         sync_plan_decide(details->plan, asker->item);
     }
     start_next(asker);

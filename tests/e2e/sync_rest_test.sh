@@ -67,6 +67,17 @@ no_token_60() { # 60 requests an hour are too few for 60 repositories: nothing w
     is 0 "$(requests '[.[] | select(.status == 403 or .status == 429)] | length')" && test "$(count .total)" -le 60
 }
 check "60 requests an hour, not one more" no_token_60
+progress() { # hour after hour
+    local hour
+    for hour in $(seq 8); do
+        reset
+        GITHUB_TOKEN='' elsewhere few cloudfolio-sync --tenant octocat --time-limit 5 >/dev/null 2>"$WORK/err" && break
+    done
+    reset
+    elsewhere few states octocat
+    GITHUB_TOKEN='' elsewhere few exits 0 cloudfolio-sync --tenant octocat && cmp <(elsewhere few essence octocat) <(elsewhere graphql essence octocat)
+}
+check "but hour after hour all of it comes" progress
 
 # --- back and forth -------------------------------------------------------------------------------
 back_and_forth() {
@@ -115,11 +126,26 @@ no_graphql() { # a GitHub that doesn't understand the query
 }
 check "an older GitHub, which doesn't understand the query: by REST" no_graphql
 one_down() { # by REST: one repository whose languages never come doesn't stop the others
-    elsewhere down add_tenant octocat
+    elsewhere "down$1" add_tenant octocat
     reset
     faults "[{\"match\":{\"path\":\"/octocat/ky/languages\"},\"times\":1000,\"action\":{\"status\":$1}}]"
-    CLOUDFOLIO_GITHUB_GRAPHQL=0 elsewhere down exits 0 cloudfolio-sync --tenant octocat && is "$2" "$(elsewhere down repo octocat ky .name)"
+    CLOUDFOLIO_GITHUB_GRAPHQL=0 elsewhere "down$1" exits 0 cloudfolio-sync --tenant octocat && is "$2" "$(elsewhere "down$1" repo octocat ky '.state + " " + .reason')"
 }
-check "by REST one 451 doesn't stop the others" one_down 451 ""
+check "by REST one 451 doesn't stop the others" one_down 451 "failed legal"
+check "by REST one 502 doesn't stop the others" one_down 502 "failed unavailable"
+
+# --- seen in time ---------------------------------------------------------------------------------
+same_second() { # two pushes in one second, with a sync between them: the list of repositories is the same
+    local at
+    at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+    push() {
+        change octocat hono README.md "$1"
+        set_metadata octocat hono "{\"pushedAt\":\"$at\",\"updatedAt\":\"$at\",\"diskUsage\":100}"
+        by rest octocat && is "$1" "$(elsewhere rest content octocat hono '.documents[] | select(.kind == "readme") | .text')"
+    }
+    reset
+    push "The first." && push "Another 1."
+}
+check "a second push in the same second is seen" same_second
 elsewhere rest check "the store verifies" exits 0 cloudfolio verify
 done_testing
