@@ -166,9 +166,10 @@ $(foreach job,$(JOBS),$(eval $(call program,$(job),cloudfolio-$(job))))
 $(eval $(call program,cloudfolio,cloudfolio))
 
 # The unit tests are one program; its list of suites is the list of files that define one.
-$(B)/suites.h: $(SUITES) Makefile
+$(B)/suites.h: force
 	@mkdir -p $(@D)
-	@for s in $(basename $(notdir $(SUITES))); do echo "SUITE($${s}_suite)"; done > $@
+	@for s in $(basename $(notdir $(SUITES))); do echo "SUITE($${s}_suite)"; done > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(B)/obj/tests/unit/main.o: $(B)/suites.h
 $(B)/obj/tests/unit/main.o: ALL_CFLAGS += -DSUITES='"$(B)/suites.h"'
 TESTABLE = $(filter-out %/main.c,$(wildcard jobs/*/*.c))
