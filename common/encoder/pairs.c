@@ -301,7 +301,9 @@ static void ask_for_field(struct maker *m, const json_t *value, const char *titl
         {
             char *longer = cf_asprintf("%s%s%.200s", title, *title ? " \u203a " : "", key);
             for (char *c = longer; *c; c++) {
-                *c = *c == '_' || *c == '-' ? ' ' : *c;
+                if (*c == '_' || *c == '-') {
+                    *c = ' ';
+                }
             }
             ask_for_field(m, member, longer, depth + 1);
             free(longer);
