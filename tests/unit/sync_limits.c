@@ -197,6 +197,34 @@ START_TEST(what_is_under_way_counts_before_its_answer)
 }
 END_TEST
 
+START_TEST(answers_do_not_count_what_is_still_under_way)
+{
+    send_many(SYNC_REST, 3, NOW);
+    sync_limits_ended(&limits, SYNC_REST, 1);
+    set_budget(100, 50, 600000);
+    sync_limits_note(&limits, SYNC_REST, &answer, NOW);
+    ck_assert_int_eq(limits.resources[SYNC_REST].remaining, 48);
+    sync_limits_ended(&limits, SYNC_REST, 5); /* more than there were */
+    set_budget(100, 48, 600000);
+    sync_limits_note(&limits, SYNC_REST, &answer, NOW);
+    ck_assert_int_eq(limits.resources[SYNC_REST].remaining, 48);
+}
+END_TEST
+
+START_TEST(no_wait_is_longer_than_a_day)
+{
+    static const struct sync_limits_settings settings = {0};
+    const int64_t day = 86400000;
+    set_budget(100, 0, 40 * day);
+    sync_limits_note(&limits, SYNC_REST, &answer, NOW);
+    ck_assert_int_eq(ready_in(&settings, SYNC_REST, NOW), day + 1000);
+    set_headers("%s", "");
+    answer.retry_after_ms = INT64_MAX / 2;
+    sync_limits_exceeded(&limits, SYNC_GRAPHQL, &answer, NOW);
+    ck_assert_int_eq(ready_in(&settings, SYNC_GRAPHQL, NOW), day);
+}
+END_TEST
+
 START_TEST(answers_overtake_each_other)
 {
     set_budget(5000, 100, 600000);
@@ -389,6 +417,8 @@ Suite *sync_limits_suite(void)
     tcase_add_test(tests, no_pace_is_no_bound);
     tcase_add_test(tests, the_reserve_is_left_but_a_tenth_at_most);
     tcase_add_test(tests, what_is_under_way_counts_before_its_answer);
+    tcase_add_test(tests, answers_do_not_count_what_is_still_under_way);
+    tcase_add_test(tests, no_wait_is_longer_than_a_day);
     tcase_add_test(tests, answers_overtake_each_other);
     tcase_add_test(tests, the_reset_is_a_time_of_the_servers_clock);
     tcase_add_loop_test(tests, malformed_headers_say_nothing, 0, COUNT(malformed));

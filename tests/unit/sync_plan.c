@@ -308,6 +308,9 @@ START_TEST(an_outage_is_no_version)
     plan.items[0].unavailable = true;
     (void)finish();
     ck_assert(sync_plan_is_outage(&plan, &changes));
+    plan.items[1].was_asked = true;
+    ck_assert(!sync_plan_is_outage(&plan, &changes)); /* GitHub answered for another one */
+    plan.items[1].was_asked = false;
     plan.items[0].unavailable = false;
     ck_assert(!sync_plan_is_outage(&plan, &changes));
     json_t *two = repo(2, "two", '2');

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "tests/unit/sync_fixture.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -197,6 +198,25 @@ START_TEST(an_outage_is_not_found_out_for_each)
 }
 END_TEST
 
+START_TEST(the_first_goes_alone_and_leaves_the_reserve)
+{
+    const struct sync_github_settings settings = {.time_limit_ms = 1000, .limits.reserve = 500};
+    struct net_step script[16] = {0};
+    for (size_t i = 0; i < 16; i++) {
+        char digit = "0123456789abcdef"[i];
+        script[i] = (struct net_step){
+            .path = fixture_text("/git/trees/%s?", fixture_oid(digit)),
+            .headers = fixture_text("X-RateLimit-Limit: 5000\r\nX-RateLimit-Remaining: 503\r\n"
+                                    "X-RateLimit-Reset: %lld\r\n",
+                                    (long long)cf_clock_now_ms() / 1000 + 3600),
+            .body = good(digit)};
+    }
+    make_items(16);
+    ck_assert_int_eq(fetch(script, COUNT(script), &settings), CF_ERETRY);
+    ck_assert_uint_eq(net_server_requests(f.server), 4);
+}
+END_TEST
+
 START_TEST(a_limit_is_waited_for)
 {
     struct net_step script[14] = {
@@ -274,6 +294,7 @@ Suite *sync_trees_suite(void)
     tcase_add_loop_test(tests, a_failure_harms_one_repository, 0, COUNT(failures));
     tcase_add_test(tests, a_repeated_answer_counts_once);
     tcase_add_test(tests, an_outage_is_not_found_out_for_each);
+    tcase_add_test(tests, the_first_goes_alone_and_leaves_the_reserve);
     tcase_add_test(tests, a_limit_is_waited_for);
     tcase_add_test(tests, a_limit_that_is_too_long_leaves_the_rest_as_it_is);
     tcase_add_test(tests, a_refused_token_ends_the_run);
