@@ -15,8 +15,9 @@ static const struct tool_command commands[] = {
     {"tenant disable", "LOGIN", "stop all jobs for a tenant; its data stays", "",
      "tenant add enables it again.\n\n  cloudfolio tenant disable octocat", 1, 1,
      tool_tenant_disable},
-    {"tenant set", "LOGIN", "choose the base model that a tenant's models start from", "base-model",
-     "Commits a version of the dataset config. \"none\" takes the base model away.\n\n"
+    {"tenant set", "LOGIN", "choose a base model for a tenant", "base-model",
+     "Commits a version of the dataset config. \"none\" takes the base model away. This build's\n"
+     "train fits the default encoder whatever is chosen.\n\n"
      "  cloudfolio tenant set octocat --base-model all-MiniLM-L6-v2\n"
      "  cloudfolio tenant set octocat --base-model none",
      1, 1, tool_tenant_set},

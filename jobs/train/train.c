@@ -348,6 +348,9 @@ int train_run(struct cf_run *run, const struct train_options *options, struct cf
 {
     struct before b = {0};
     struct made m = {0};
+    if (*run->config.base_model) {
+        cf_log(CF_WARN, "base_model_unused", CF_S("base_model", run->config.base_model), CF_END);
+    }
     int rc = consider(run, "request", &b, err);
     rc = rc ? rc : consider(run, "request-gpu", &b, err);
     rc = rc ? rc : read_model(run, &b, err);
