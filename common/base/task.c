@@ -294,7 +294,7 @@ static bool any_live(void)
 
 void cf_tasks_run(const struct cf_task_set *set)
 {
-    if (set->at_once <= 1) {
+    if (set->at_once <= 1 || set->count <= 1) {
         for (size_t i = 0; i < set->count; i++) {
             set->run(set->context, i);
         }

@@ -18,9 +18,8 @@
 struct cf_task;
 
 struct cf_task_set {
-    size_t count; /* runs, numbered from 0, started in this order */
-    size_t
-        at_once; /* 1 at least; with 1 the runs are simply made one after another, without tasks */
+    size_t count;   /* runs, numbered from 0, started in this order */
+    size_t at_once; /* 1 at least. With 1, and when there is one run only, no task is made */
     void (*run)(void *context, size_t index);
     void *context;
 };

@@ -168,7 +168,8 @@ static void check(int (*round)(const json_t *, json_t **, struct cf_error *), co
         return;
     }
     MUST(first && says(first, root));
-    MUST(entries_say(json_object_get(first, "entries"), json_object_get(root, "entries")));
+    const json_t *entries = json_object_get(first, "entries"); /* a bundle has them */
+    MUST(!entries || entries_say(entries, json_object_get(root, "entries")));
     MUST(round(first, &second, &err) == 0);
     MUST(second);
     cf_json_dump(first, &once);
