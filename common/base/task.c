@@ -353,7 +353,11 @@ void cf_task_sleep(int64_t ms, const volatile int *stop)
         task->sleeping = false;
         return;
     }
-    for (int64_t left = ms; left > 0 && !(stop && *stop); left = due - cf_clock_monotonic_ms()) {
+    if (!stop) {
+        cf_clock_sleep_ms(ms);
+        return;
+    }
+    for (int64_t left = ms; left > 0 && !*stop; left = due - cf_clock_monotonic_ms()) {
         cf_clock_sleep_ms(left < LOOK_MS ? left : LOOK_MS);
     }
 }
