@@ -82,7 +82,7 @@ tap() {
     local n=0 command
     while read -r command; do
         n=$((n + 1))
-        printf '%s\0' "mkdir -p $work/$n.tmp; { echo '# $command'; TMPDIR=$work/$n.tmp $command; } >$work/$n.tap 2>&1; echo \"exit status \$?\" >>$work/$n.tap; rm -rf $work/$n.tmp"
+        printf '%s\0' "mkdir -p $work/$n.tmp; { echo '# $command'; TMPDIR=$work/$n.tmp $command; } >$work/$n.tap 2>&1; s=\$?; echo \"# \$SECONDS s\" >>$work/$n.tap; echo \"exit status \$s\" >>$work/$n.tap; rm -rf $work/$n.tmp"
     done | xargs -0 -P 2 -I COMMAND bash -c COMMAND
     for n in $(ls "$work" | sed -n 's/\.tap$//p' | sort -n); do
         tally "$work/$n.tap"

@@ -62,10 +62,10 @@ if ! build; then
     exit 1
 fi
 
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:quarantine_size_mb=32 UBSAN_OPTIONS=print_stacktrace=1
 # LeakSanitizer stops the process where it may not trace it.
 if "$out/${targets[0]}" -runs=1 "$here/corpus/${targets[0]}" 2>&1 | grep -q 'LeakSanitizer has encountered a fatal error'; then
-    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32
     echo "# leaks are not looked for: LeakSanitizer does not work here"
 fi
 
