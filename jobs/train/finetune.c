@@ -21,7 +21,7 @@ static int save(struct work *w, struct cf_error *err)
         return 0;
     }
     train_checkpoint_write(run, &w->checkpoint);
-    int rc = run->save(run->context, &w->checkpoint, err);
+    int rc = run->save(run->context, run, &w->checkpoint, err);
     w->saved = rc ? w->saved : run->done;
     return rc;
 }
@@ -67,7 +67,7 @@ static int do_steps(struct work *w, struct cf_error *err)
                                      (unsigned long)run->plan->steps);
         }
         rc = do_step(w, err);
-        if (!rc && run->save_every && run->done % run->save_every == 0) {
+        if (!rc && run->due && run->done < run->plan->steps && run->due(run->context)) {
             rc = save(w, err);
         }
     }

@@ -23,10 +23,11 @@ struct train_finetune {
 
     /* Asked before each step: true ends the run. May be NULL. */
     bool (*stopped)(void *context);
-    /* Keeps a checkpoint, which is valid during the call; an error ends the run. NULL: none are
-     * made. */
-    int (*save)(void *context, const struct cf_buf *checkpoint, struct cf_error *err);
-    size_t save_every;                                               /* steps; 0: only at a stop */
+    /* Keeps a checkpoint of the run, whose bytes are valid during the call; an error ends the run.
+     * NULL: none are made. */
+    int (*save)(void *context, const struct train_finetune *run, struct cf_buf *checkpoint,
+                struct cf_error *err);
+    bool (*due)(void *context); /* asked after each step: save now? NULL: only at a stop */
     void (*stepped)(void *context, const struct train_point *point); /* may be NULL */
     void *context;
 

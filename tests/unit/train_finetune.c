@@ -70,6 +70,7 @@ struct world {
     struct train_finetune run;
     struct cf_buf checkpoint; /* the last one */
     size_t saves;
+    size_t every; /* steps between checkpoints; 0: only at a stop */
     size_t asked;   /* how often stopped was */
     size_t stop_at; /* the time that says stop, from 1; 0: never */
     size_t fail_at; /* the save that fails */
@@ -81,8 +82,16 @@ static bool stopped(void *context)
     return ++w->asked == w->stop_at;
 }
 
-static int keep(void *context, const struct cf_buf *checkpoint, struct cf_error *err)
+static bool due(void *context)
 {
+    const struct world *w = context;
+    return w->every && w->run.done % w->every == 0;
+}
+
+static int keep(void *context, const struct train_finetune *run, struct cf_buf *checkpoint,
+                struct cf_error *err)
+{
+    (void)run;
     struct world *w = context;
     if (++w->saves == w->fail_at) {
         return cf_error_set(err, CF_ERETRY, "no space");
@@ -126,6 +135,7 @@ static void begin(struct world *w, struct train_finetune_options options, size_t
                                      .model = w->model->bert,
                                      .stopped = stopped,
                                      .save = keep,
+                                     .due = due,
                                      .context = w};
     memcpy(w->run.request, request, sizeof(request));
 }
@@ -306,7 +316,7 @@ START_TEST(the_curve_tells_of_every_step)
 {
     struct world w;
     begin(&w, quick(), KEYS, 4, 32, 1);
-    w.run.save_every = 10;
+    w.every = 10;
     run(&w);
     ck_assert_uint_eq(w.plan->steps, 28);
     ck_assert_uint_eq(w.saves, 2);
@@ -361,7 +371,7 @@ START_TEST(a_stop_saves_what_is_new)
     struct world w;
     struct cf_error err = {0};
     begin(&w, quick(), KEYS, 4, 32, 1);
-    w.run.save_every = 5;
+    w.every = 5;
     w.stop_at = 1; /* before anything was done */
     ck_assert_int_eq(train_finetune_run(&w.run, &err), CF_EINTERRUPTED);
     ck_assert_uint_eq(w.saves, 0);
@@ -397,7 +407,7 @@ START_TEST(what_is_not_finite_ends_the_run)
     struct world w;
     struct cf_error err = {0};
     begin(&w, quick(), KEYS, 4, 32, 1);
-    w.run.save_every = 5;
+    w.every = 5;
     w.run.stopped = poison;
     ck_assert_int_eq(train_finetune_run(&w.run, &err), CF_EDATA);
     ck_assert_msg(strstr(err.message, "step 7 of 28") && strstr(err.message, "not finite"), "%s",
