@@ -13,8 +13,22 @@
 #include "common/base/buf.h"
 #include "common/encoder/evaluate.h"
 #include "common/encoder/params.h"
+#include "jobs/train/finetune.h"
 
-#define CF_CARD_FIGURE "figure.svg" /* the name by which the Markdown refers to the figure */
+/* The names by which the Markdown refers to the figures. */
+#define CF_CARD_FIGURE "figure.svg"
+#define CF_CARD_CURVE "curve.svg"
+
+/* What was fine-tuned, and how. All borrowed. */
+struct cf_card_tuning {
+    const char *base_model;
+    const char *base_model_sha256;
+    const struct train_finetune_options *options;
+    size_t pairs;
+    bool bf16;
+    const struct train_point *curve; /* [steps] */
+    size_t steps;
+};
 
 /* All borrowed. */
 struct cf_card {
@@ -24,6 +38,7 @@ struct cf_card {
     size_t projects, chunks, words; /* words: distinct ones in the index */
     const struct cf_model_params *params;
     const struct cf_evaluation *evaluation;
+    const struct cf_card_tuning *tuning; /* NULL: there was no base model */
 };
 
 /* Appends the card and its figure. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "jobs/train/card.h"
+#include "jobs/train/figure.h"
 
 static void add(struct cf_evaluation *e, const char *project, const char *text, size_t rank)
 {
@@ -16,7 +16,8 @@ static void add(struct cf_evaluation *e, const char *project, const char *text, 
     q->rank_bm25_tuned = 1;
 }
 
-static void write_card(size_t questions, struct cf_buf *markdown, struct cf_buf *svg)
+static void write_card_of(size_t questions, const struct cf_card_tuning *tuning,
+                          struct cf_buf *markdown, struct cf_buf *svg, struct cf_buf *curve)
 {
     static const size_t ranks[8] = {1, 1, 2, 0, 7, 12, 3, 1};
     struct cf_model_params params;
@@ -29,9 +30,17 @@ static void write_card(size_t questions, struct cf_buf *markdown, struct cf_buf 
     }
     cf_evaluation_score(e);
     cf_model_params_default(&params);
-    struct cf_card card = {"octo\"<&cat", "0123abcd", 42, 3, 17, 999, &params, e};
+    struct cf_card card = {"octo\"<&cat", "0123abcd", 42, 3, 17, 999, &params, e, tuning};
     cf_card_write(&card, markdown, svg);
+    if (tuning) {
+        cf_figure_curve_write(&card, curve);
+    }
     cf_evaluation_free(e);
+}
+
+static void write_card(size_t questions, struct cf_buf *markdown, struct cf_buf *svg)
+{
+    write_card_of(questions, NULL, markdown, svg, NULL);
 }
 
 START_TEST(a_card_says_what_there_is)
@@ -91,6 +100,34 @@ START_TEST(the_figure_is_whole)
 }
 END_TEST
 
+START_TEST(a_fine_tuning_has_its_section_and_its_curve)
+{
+    static const struct train_point points[] = {{1, 2, 1, 0}, {2, 1, 1, 1e-5F}, {3, .5, 1, 1e-6F}};
+    struct cf_card_tuning tuning = {"mini<LM>", "feed", &train_finetune_defaults, 150, false,
+                                    points,     3};
+    struct cf_buf markdown = CF_BUF_INIT;
+    struct cf_buf svg = CF_BUF_INIT;
+    struct cf_buf curve = CF_BUF_INIT;
+    write_card_of(8, &tuning, &markdown, &svg, &curve);
+    ck_assert_ptr_nonnull(strstr(markdown.data, "| base model | mini&#60;LM&#62; |"));
+    ck_assert_ptr_nonnull(strstr(markdown.data, "| pairs | 150 |"));
+    ck_assert_ptr_nonnull(strstr(markdown.data, "| loss, first and last step | 2.0000, 0.5000 |"));
+    ck_assert_ptr_nonnull(strstr(markdown.data, "](curve.svg)"));
+    /* from the top left corner down to a quarter of the height at the right */
+    ck_assert_ptr_nonnull(strstr(curve.data, "points=\"60.0,60.0 405.0,140.0 750.0,180.0\""));
+    ck_assert_str_eq(curve.data + curve.length - 7, "</svg>\n");
+    tuning.steps = 0;
+    cf_buf_clear(&markdown);
+    cf_buf_clear(&curve);
+    write_card_of(0, &tuning, &markdown, &svg, &curve);
+    ck_assert_ptr_null(strstr(markdown.data, "curve.svg"));
+    ck_assert_ptr_null(strstr(curve.data, "nan"));
+    cf_buf_release(&markdown);
+    cf_buf_release(&svg);
+    cf_buf_release(&curve);
+}
+END_TEST
+
 START_TEST(equal_trainings_give_equal_bytes_and_no_question_is_fine)
 {
     struct cf_buf a[2] = {CF_BUF_INIT, CF_BUF_INIT};
@@ -119,6 +156,7 @@ Suite *encoder_card_suite(void)
     tcase_add_test(tc, a_card_says_what_there_is);
     tcase_add_test(tc, text_from_outside_is_escaped);
     tcase_add_test(tc, the_figure_is_whole);
+    tcase_add_test(tc, a_fine_tuning_has_its_section_and_its_curve);
     tcase_add_test(tc, equal_trainings_give_equal_bytes_and_no_question_is_fine);
     suite_add_tcase(suite, tc);
     return suite;
