@@ -1,7 +1,7 @@
-# CloudFolio. Everything is built below build/; SANITIZE=1 and COVERAGE=1 build into folders of their own.
+# CloudFolio. Everything is built below build/; SANITIZE=1, which also counts lines, builds into a folder of its own.
 #
 #   make demo     the whole chain on this machine: installs what it needs, builds, runs
-#   make test     every test, under the sanitizers and for coverage: installs what it needs first
+#   make test     every test under the sanitizers, the unit tests also as users build them: installs what it needs first
 
 SHELL = /bin/bash
 .DEFAULT_GOAL = all
@@ -19,10 +19,7 @@ DESTDIR =
 
 ifeq ($(SANITIZE),1)
 B = build/sanitize
-MODE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-else ifeq ($(COVERAGE),1)
-B = build/coverage
-MODE = -O0 -g --coverage
+MODE = -O1 -g --coverage -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else
 B = build
 MODE = -O2 -g
@@ -82,20 +79,21 @@ tests/github/node_modules/.package-lock.json: tests/github/package-lock.json
 	npm --prefix tests/github ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
-# test: every test, first under ASan and UBSan, then for coverage, whose figure is printed
+# test: every test under ASan and UBSan, with line coverage; the unit tests also as users build them
 test: deps
 	@$(MAKE) -s --no-print-directory all
 	@tests/run.sh
 
-# check: the tests once, with the build that SANITIZE and COVERAGE choose
+# check: the tests once, with the build that SANITIZE chooses
 TESTS = $(B)/unit $(B)/hammer $(B)/interleave $(B)/store_copy $(B)/fault_large $(B)/secret_get $(PROGRAMS:$(B)/%=$(B)/crash/%)
 tests: all $(TESTS)
 check: tests
 	@BUILD=$(B) tests/suite.sh
 
-# coverage: line coverage of what ran under COVERAGE=1
+# coverage: line coverage of what ran under SANITIZE=1
 coverage:
-	@gcovr -j 2 -r . --object-directory build/coverage -f 'common/' -f 'jobs/' -s 2>/dev/null | tail -n 60
+	@gcovr -j 2 -r . --object-directory build/sanitize/obj -f 'common/' -f 'jobs/' -s \
+		build/sanitize/obj/common build/sanitize/obj/jobs 2>/dev/null | tail -n 5
 
 # demo: sync, orchestrate, train and search for one tenant against the stand-in for GitHub
 demo: deps-demo

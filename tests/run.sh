@@ -1,6 +1,6 @@
 #!/bin/bash
-# What `make test` runs: the suite under AddressSanitizer and UndefinedBehaviorSanitizer, then for coverage, whose
-# figure is printed and must be at least 85 %. The last line has the totals.
+# What `make test` runs: the unit tests as users build them, then everything under AddressSanitizer and
+# UndefinedBehaviorSanitizer, with line coverage, which must be at least 85 %. The last line has the totals.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -9,13 +9,14 @@ passed=0 failed=0 skipped=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
-suite() { # suite FOLDER VARIABLE=1 [setting…]
-    local folder=$1 mode=$2 line
-    shift 2
-    echo "== make check $mode"
-    if ! make -s -j "$(nproc)" "$mode" all "$folder/unit" "$folder/hammer" tests; then
+suite() { # suite FOLDER TARGET SETTING-FOR-MAKE [SETTING-FOR-THE-SUITE…]
+    local folder=$1 target=$2 mode=$3 line
+    shift 3
+    echo "== tests/suite.sh with BUILD=$folder $*"
+    if ! make -s -j "$(nproc)" "$mode" "$target" >"$out" 2>&1; then
         failed=$((failed + 1))
-        echo "not ok - $mode does not build"
+        cat "$out"
+        echo "not ok - $folder does not build"
         return
     fi
     env BUILD="$folder" "$@" tests/suite.sh | tee "$out"
@@ -28,14 +29,13 @@ suite() { # suite FOLDER VARIABLE=1 [setting…]
         [ "$status" -ne 0 ] && [ "${BASH_REMATCH[2]}" -eq 0 ] && failed=$((failed + 1))
     else
         failed=$((failed + 1))
-        echo "not ok - $mode ended without its counts"
+        echo "not ok - $folder ended without its counts"
     fi
 }
 
-suite build/sanitize SANITIZE=1 HAMMER_PROCESSES=8 RUN_ONCE=1
-
-[ -d build/coverage ] && find build/coverage -name '*.gcda' -delete
-suite build/coverage COVERAGE=1
+suite build build/unit B=build SUITE_ONLY=unit
+[ -d build/sanitize ] && find build/sanitize -name '*.gcda' -delete
+suite build/sanitize tests SANITIZE=1 HAMMER_PROCESSES=8 RUN_ONCE=1
 
 echo "== coverage of common/ and jobs/"
 make -s coverage | tee "$out"
