@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,6 +153,29 @@ static int write_blobs(struct export *e, struct cf_error *err)
     return rc;
 }
 
+/* A path of safe names; its folders are made. */
+static int write_path(int folder, const char *path, const struct cf_buf *data, struct cf_error *err)
+{
+    char name[NAME_MAX_BYTES + 1];
+    const char *slash = strchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : strlen(path);
+    int inner = -1;
+    int rc = 0;
+    (void)snprintf(name, sizeof(name), "%.*s", (int)(length <= NAME_MAX_BYTES ? length : 0), path);
+    if (!tool_file_name_is_safe(name)) {
+        return cf_error_set(err, CF_EDATA, "the model's file \"%.60s\" has no safe name", path);
+    }
+    if (!slash) {
+        return tool_write_file(folder, name, data->data, data->length, err);
+    }
+    rc = make_folder(folder, name, &inner, err);
+    rc = rc ? rc : write_path(inner, slash + 1, data, err);
+    if (inner >= 0) {
+        (void)close(inner);
+    }
+    return rc;
+}
+
 static int write_model_files(struct export *e, struct cf_error *err)
 {
     struct cf_model_document model;
@@ -165,10 +189,7 @@ static int write_model_files(struct export *e, struct cf_error *err)
     rc = make_folder(e->folder, "files", &folder, err);
     rc = rc ? rc : cf_training_fetch(&e->dataset, current, &e->blobs, payloads, err);
     for (size_t i = 0; i < current->file_count && !rc; i++) {
-        const char *name = current->files[i].path;
-        rc = tool_file_name_is_safe(name)
-                 ? tool_write_file(folder, name, payloads[i].data, payloads[i].length, err)
-                 : cf_error_set(err, CF_EDATA, "the model's file \"%.60s\" has no safe name", name);
+        rc = write_path(folder, current->files[i].path, &payloads[i], err);
     }
     for (size_t i = 0; i < CF_MODEL_FILES_MAX; i++) {
         cf_buf_release(&payloads[i]);
