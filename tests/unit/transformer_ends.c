@@ -9,8 +9,8 @@
 #include "tests/unit/transformer_fixture.h"
 #include "tests/unit/transformer_reference.h"
 
-#define RELATIVE 2e-5
-#define ABSOLUTE 1e-6
+#define RELATIVE 1e-5
+#define ABSOLUTE 5e-7
 
 enum { HIDDEN = 10, WORDS = 11 };
 static const size_t offsets[] = {0, 1, 3, 10, 23};
