@@ -43,7 +43,8 @@ KEYS = {
 DATASETS = {"config", "repos", "bundle", "request", "request-gpu", "checkpoint", "model", "base-models"}
 ROOT_SCHEMAS = {"config": "config", "repos": "repos", "bundle": "bundle", "request": "request", "request-gpu": "request", "model": "model",
                 "base-models": "base-models"}
-FILE_SCHEMAS = {"config.json": "model-config", "chunks.json": "model-chunks", "evaluation.json": "model-evaluation"}
+FILE_SCHEMAS = {"config.json": "model-config", "chunks.json": "model-chunks", "evaluation.json": "model-evaluation",
+                "training.json": "model-training"}
 
 
 class Problem(Exception):
