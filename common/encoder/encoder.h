@@ -7,6 +7,7 @@
 #ifndef CF_ENCODER_ENCODER_H
 #define CF_ENCODER_ENCODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/error.h"
@@ -30,6 +31,7 @@ struct cf_encoder;
 
 struct cf_encoder_type {
     const char *name;
+    /* NULL for one that is made elsewhere, such as by a training. */
     int (*fit)(const struct cf_encoder_input *input, const struct cf_model_params *params,
                struct cf_encoder **out, struct cf_error *err);
     /* Every size and value is checked; CF_EDATA names file and tensor. */
@@ -37,9 +39,13 @@ struct cf_encoder_type {
                 struct cf_encoder **out, struct cf_error *err);
     void (*save)(const struct cf_encoder *encoder, struct cf_artefacts *artefacts);
     size_t (*dimensions)(const struct cf_encoder *encoder);
-    /* out: [count × dimensions]. Changes nothing, so that threads may share an encoder. */
-    void (*embed)(const struct cf_encoder *encoder, const struct cf_view *texts, size_t count,
-                  float *out);
+    /* out: [count × dimensions]. An encoder is used by one thread at a time. CF_EUNAVAILABLE: what
+     * it computes with fails. */
+    int (*embed)(struct cf_encoder *encoder, const struct cf_view *texts, size_t count, float *out,
+                 struct cf_error *err);
+    /* Whether it knows anything of the text, whose embedding means nothing otherwise. NULL:
+     * wherever the embedding isn't all zero. */
+    bool (*knows)(struct cf_encoder *encoder, const struct cf_view *text);
     void (*free)(struct cf_encoder *encoder);
 };
 

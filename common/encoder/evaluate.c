@@ -7,100 +7,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/json.h"
-#include "common/base/utf8.h"
-#include "common/encoder/documents.h"
-#include "common/encoder/holdout.h"
-#include "common/encoder/model.h"
-
-static const struct cf_bm25_options plain_bm25 = {1.2, .75, false, false};
-
-/* The rank of the right project by score, ties by name; 0 when its score is 0. */
-static size_t rank_of(const struct cf_corpus *corpus, const double *scores, size_t right)
-{
-    size_t rank = 1;
-    if (!(scores[right] > 0)) {
-        return 0;
-    }
-    for (size_t i = 0; i < corpus->count; i++) {
-        int order = strcmp(corpus->projects[i].name, corpus->projects[right].name);
-        bool before = order < 0 || (order == 0 && i < right);
-        rank += i != right && (scores[i] > scores[right] || (scores[i] == scores[right] && before));
-    }
-    return rank;
-}
-
-struct exam {
-    const struct cf_corpus *corpus;
-    const struct cf_model *model;
-    const struct cf_bm25 *plain;
-    struct cf_hit *hits; /* [projects] */
-    double *scores;      /* [projects] */
-};
-
-static void ask(struct exam *exam, size_t right, struct cf_question *q)
-{
-    struct cf_search_options options = {exam->corpus->count, -1, true};
-    size_t count = cf_model_search(exam->model, q->text, &options, exam->hits);
-    for (size_t i = 0; i < exam->corpus->count; i++) {
-        exam->scores[i] = 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        exam->scores[exam->hits[i].index] = exam->hits[i].bm25;
-        q->rank = exam->hits[i].index == right ? i + 1 : q->rank;
-    }
-    q->rank_bm25_tuned = rank_of(exam->corpus, exam->scores, right);
-    cf_bm25_score(exam->plain, q->text, strlen(q->text), exam->scores);
-    q->rank_bm25 = rank_of(exam->corpus, exam->scores, right);
-}
-
-static char *clean(const char *s)
-{
-    struct cf_buf buf = CF_BUF_INIT;
-    cf_utf8_clean(s, strlen(s), &buf);
-    return cf_buf_detach(&buf);
-}
-
-static void ask_all(const struct cf_corpus *corpus, struct exam *exam, struct cf_evaluation *e)
-{
-    e->questions = cf_calloc(corpus->count, sizeof(*e->questions));
-    for (size_t i = 0; i < corpus->count; i++) {
-        const struct cf_project *p = &corpus->projects[i];
-        if (cf_holdout_asks(p)) {
-            struct cf_question *q = &e->questions[e->count++];
-            q->project = clean(p->name);
-            q->text = clean(p->description);
-            ask(exam, i, q);
-        }
-    }
-}
-
-int cf_evaluate(const struct cf_corpus *corpus, const struct cf_model_params *params,
-                struct cf_evaluation **out, struct cf_error *err)
-{
-    struct cf_holdout held;
-    struct cf_model *model = NULL;
-    cf_holdout_init(&held, corpus);
-    int code = cf_model_fit(&held.corpus, params, &model, err);
-    if (!code) {
-        struct cf_documents documents;
-        struct cf_chunk_options chunking = {params->chunk_limit, params->chunk_minimum};
-        struct cf_evaluation *e = cf_calloc(1, sizeof(*e));
-        cf_documents_read(&held.corpus, &chunking, &documents);
-        struct cf_bm25 *plain = cf_documents_bm25(&documents, &held.corpus, &plain_bm25, 1);
-        cf_documents_release(&documents);
-        struct exam exam = {corpus, model, plain, cf_calloc(corpus->count, sizeof(struct cf_hit)),
-                            cf_calloc(corpus->count, sizeof(double))};
-        ask_all(corpus, &exam, e);
-        cf_evaluation_score(e);
-        free(exam.hits);
-        free(exam.scores);
-        cf_bm25_free(plain);
-        *out = e;
-    }
-    cf_model_free(model);
-    cf_holdout_release(&held);
-    return code;
-}
 
 void cf_evaluation_free(struct cf_evaluation *e)
 {
@@ -129,13 +35,14 @@ static void add_rank(struct cf_score *score, size_t rank, double share)
 
 void cf_evaluation_score(struct cf_evaluation *e)
 {
-    e->model = e->bm25 = e->bm25_tuned = (struct cf_score){0, 0, 0};
+    e->model = e->bm25 = e->bm25_tuned = e->transformer = (struct cf_score){0, 0, 0};
     for (size_t i = 0; i < e->count; i++) {
         const struct cf_question *q = &e->questions[i];
         double share = 1 / (double)e->count;
         add_rank(&e->model, q->rank, share);
         add_rank(&e->bm25, q->rank_bm25, share);
         add_rank(&e->bm25_tuned, q->rank_bm25_tuned, share);
+        add_rank(&e->transformer, q->rank_transformer, share);
     }
 }
 
@@ -145,20 +52,32 @@ static json_t *score_to_json(const struct cf_score *score)
                      score->ndcg10);
 }
 
+static json_t *question_to_json(const struct cf_question *q, bool transformer)
+{
+    json_t *json =
+        json_pack("{s:s, s:s, s:I, s:I, s:I}", "project", q->project, "question", q->text, "rank",
+                  (json_int_t)q->rank, "rank_bm25", (json_int_t)q->rank_bm25, "rank_bm25_tuned",
+                  (json_int_t)q->rank_bm25_tuned);
+    if (transformer) {
+        (void)json_object_set_new(json, "rank_transformer",
+                                  json_integer((json_int_t)q->rank_transformer));
+    }
+    return json;
+}
+
 json_t *cf_evaluation_to_json(const struct cf_evaluation *e)
 {
     json_t *questions = json_array();
     for (size_t i = 0; i < e->count; i++) {
-        const struct cf_question *q = &e->questions[i];
-        json_array_append_new(questions,
-                              json_pack("{s:s, s:s, s:I, s:I, s:I}", "project", q->project,
-                                        "question", q->text, "rank", (json_int_t)q->rank,
-                                        "rank_bm25", (json_int_t)q->rank_bm25, "rank_bm25_tuned",
-                                        (json_int_t)q->rank_bm25_tuned));
+        json_array_append_new(questions, question_to_json(&e->questions[i], e->has_transformer));
     }
-    return json_pack("{s:o, s:{s:o, s:o, s:o}}", "questions", questions, "scores", "model",
-                     score_to_json(&e->model), "bm25", score_to_json(&e->bm25), "bm25_tuned",
-                     score_to_json(&e->bm25_tuned));
+    json_t *scores =
+        json_pack("{s:o, s:o, s:o}", "model", score_to_json(&e->model), "bm25",
+                  score_to_json(&e->bm25), "bm25_tuned", score_to_json(&e->bm25_tuned));
+    if (e->has_transformer) {
+        (void)json_object_set_new(scores, "transformer", score_to_json(&e->transformer));
+    }
+    return json_pack("{s:o, s:o}", "questions", questions, "scores", scores);
 }
 
 static int read_rank(const json_t *json, const char *key, size_t *out, struct cf_error *err)
@@ -169,7 +88,8 @@ static int read_rank(const json_t *json, const char *key, size_t *out, struct cf
     return code;
 }
 
-static int read_question(const json_t *json, struct cf_question *q, struct cf_error *err)
+static int read_question(const json_t *json, bool transformer, struct cf_question *q,
+                         struct cf_error *err)
 {
     const char *project = NULL;
     const char *text = NULL;
@@ -178,6 +98,9 @@ static int read_question(const json_t *json, struct cf_question *q, struct cf_er
     code = code ? code : read_rank(json, "rank", &q->rank, err);
     code = code ? code : read_rank(json, "rank_bm25", &q->rank_bm25, err);
     code = code ? code : read_rank(json, "rank_bm25_tuned", &q->rank_bm25_tuned, err);
+    if (!code && transformer) {
+        code = read_rank(json, "rank_transformer", &q->rank_transformer, err);
+    }
     if (!code) {
         q->project = cf_strdup(project);
         q->text = cf_strdup(text);
@@ -213,14 +136,19 @@ int cf_evaluation_from_json(const json_t *json, struct cf_evaluation **out, stru
     }
     struct cf_evaluation *e = cf_calloc(1, sizeof(*e));
     e->questions = cf_calloc(json_array_size(questions), sizeof(*e->questions));
+    e->has_transformer = json_object_get(scores, "transformer") != NULL;
     for (size_t i = 0; !code && i < json_array_size(questions); i++) {
-        code = read_question(json_array_get(questions, i), &e->questions[i], err);
+        code =
+            read_question(json_array_get(questions, i), e->has_transformer, &e->questions[i], err);
         e->count += code == 0;
     }
     cf_evaluation_score(e);
     code = code ? code : check_score(scores, "model", &e->model, err);
     code = code ? code : check_score(scores, "bm25", &e->bm25, err);
     code = code ? code : check_score(scores, "bm25_tuned", &e->bm25_tuned, err);
+    if (!code && e->has_transformer) {
+        code = check_score(scores, "transformer", &e->transformer, err);
+    }
     if (code) {
         cf_evaluation_free(e);
         return code;

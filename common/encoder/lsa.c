@@ -349,9 +349,10 @@ static void project(const struct lsa *l, const float *y, float *restrict z, floa
     }
 }
 
-static void lsa_embed(const struct cf_encoder *encoder, const struct cf_view *texts, size_t count,
-                      float *out)
+static int lsa_embed(struct cf_encoder *encoder, const struct cf_view *texts, size_t count,
+                     float *out, struct cf_error *err)
 {
+    (void)err;
     const struct lsa *l = (const struct lsa *)encoder;
     struct cf_features *features = cf_features_new(l->bits, l->bigram_weight, l->ngram_weight);
     struct cf_sparse x = CF_SPARSE_INIT;
@@ -367,6 +368,7 @@ static void lsa_embed(const struct cf_encoder *encoder, const struct cf_view *te
     free(z);
     cf_sparse_release(&x);
     cf_features_free(features);
+    return 0;
 }
 
 static void lsa_save(const struct cf_encoder *encoder, struct cf_artefacts *artefacts)

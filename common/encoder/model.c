@@ -47,10 +47,9 @@ static int check_corpus(const struct cf_corpus *corpus, struct cf_error *err)
     return 0;
 }
 
-/* What the encoder reads of each chunk: its heading and its text. The views point into the buffer.
- */
-static struct cf_view *encoder_texts(const struct cf_chunks *chunks, struct cf_buf *buffer)
+struct cf_view *cf_model_texts(const struct cf_model *model, struct cf_buf *buffer)
 {
+    const struct cf_chunks *chunks = &model->chunks;
     struct cf_view *views = cf_calloc(chunks->count, sizeof(*views));
     size_t total = 0;
     for (size_t i = 0; i < chunks->count; i++) {
@@ -70,14 +69,14 @@ static struct cf_view *encoder_texts(const struct cf_chunks *chunks, struct cf_b
 static int fit_encoder(struct cf_model *model, struct cf_error *err)
 {
     struct cf_buf buffer = CF_BUF_INIT;
-    struct cf_view *views = encoder_texts(&model->chunks, &buffer);
+    struct cf_view *views = cf_model_texts(model, &buffer);
     struct cf_encoder_input input = {views, model->first, model->projects};
     const struct cf_encoder_type *type = cf_encoder_find(model->params.encoder);
     int code = type->fit(&input, &model->params, &model->encoder, err);
     if (!code) {
         model->dimensions = type->dimensions(model->encoder);
         model->embeddings = cf_calloc(model->chunks.count * model->dimensions, sizeof(float));
-        type->embed(model->encoder, views, model->chunks.count, model->embeddings);
+        code = type->embed(model->encoder, views, model->chunks.count, model->embeddings, err);
     }
     free(views);
     cf_buf_release(&buffer);
@@ -99,7 +98,7 @@ static void copy_projects(struct cf_model *model, const struct cf_corpus *corpus
 }
 
 int cf_model_fit(const struct cf_corpus *corpus, const struct cf_model_params *params,
-                 struct cf_model **out, struct cf_error *err)
+                 const struct cf_tuner *tuner, struct cf_model **out, struct cf_error *err)
 {
     struct cf_documents documents;
     int code = check_corpus(corpus, err);
@@ -120,6 +119,12 @@ int cf_model_fit(const struct cf_corpus *corpus, const struct cf_model_params *p
     documents.first = NULL;
     cf_documents_release(&documents);
     code = fit_encoder(model, err);
+    if (!tuner) {
+        model->params.transformer = 0;
+        model->params.whitening = 0;
+    } else if (!code) {
+        code = cf_model_add_transformer(model, corpus, tuner, err);
+    }
     if (code) {
         cf_model_free(model);
         return code;
@@ -144,6 +149,11 @@ void cf_model_free(struct cf_model *model)
     free(model->embeddings);
     if (model->encoder) {
         model->encoder->type->free(model->encoder);
+    }
+    free(model->transformer_embeddings);
+    cf_whitening_free(model->whitening);
+    if (model->transformer) {
+        model->transformer->type->free(model->transformer);
     }
     cf_bm25_free(model->bm25);
     free(model);

@@ -7,10 +7,12 @@
 #include "common/base/json.h"
 #include "common/encoder/model_internal.h"
 #include "common/encoder/safetensors.h"
+#include "common/encoder/transformer.h"
 
 static const char config_file[] = "config.json";
 static const char index_file[] = "index.safetensors";
 static const char chunks_file[] = "chunks.json";
+static const char transformer_tensor[] = "transformer.embeddings";
 
 static void save_json(struct cf_artefacts *artefacts, const char *path, json_t *json)
 {
@@ -39,6 +41,10 @@ static void save_index(const struct cf_model *model, struct cf_artefacts *artefa
     cf_tensors_add_matrix(&tensors, "embeddings", CF_F32, model->embeddings, model->chunks.count,
                           model->dimensions);
     cf_tensors_add(&tensors, "chunk_projects", CF_I32, projects, model->chunks.count, 0);
+    if (model->transformer_embeddings) {
+        cf_tensors_add_matrix(&tensors, transformer_tensor, CF_F32, model->transformer_embeddings,
+                              model->chunks.count, model->transformer_dimensions);
+    }
     cf_bm25_save(model->bm25, &tensors);
     struct cf_artefact *file = cf_artefacts_add(artefacts, index_file, "application/octet-stream");
     cf_safetensors_write(&tensors, &file->data);
@@ -74,6 +80,12 @@ void cf_model_save(const struct cf_model *model, struct cf_artefacts *artefacts)
     model->encoder->type->save(model->encoder, artefacts);
     save_index(model, artefacts);
     save_chunks(model, artefacts);
+    if (model->transformer) {
+        model->transformer->type->save(model->transformer, artefacts);
+    }
+    if (model->whitening) {
+        cf_whitening_save(model->whitening, artefacts);
+    }
 }
 
 static int wrong(struct cf_error *err, const char *file, const char *what)
@@ -208,23 +220,54 @@ static int check_owners(const int32_t *owners, const struct counts *counts, stru
     return good ? 0 : wrong(err, index_file, "tensor \"chunk_projects\" isn't in order");
 }
 
+/* Embeddings of all chunks: components of vectors of length 1. */
+static int load_embeddings(const struct cf_tensors *tensors, const char *name, size_t chunks,
+                           size_t dimensions, float **out, struct cf_error *err)
+{
+    const size_t shape[2] = {chunks, dimensions};
+    int code = cf_tensors_get_f32(tensors, index_file, name, 2, shape, NULL, out, err);
+    for (size_t i = 0; !code && i < chunks * dimensions; i++) {
+        if (!(fabsf((*out)[i]) < 1.01F)) {
+            code = cf_error_at(err, CF_EDATA, "load", index_file,
+                               "%s: tensor \"%s\" holds a value out of range", index_file, name);
+        }
+    }
+    return code;
+}
+
+/* A transformer of weight 0 isn't there, as far as search is concerned. */
+static int load_transformer(const struct cf_artefacts *artefacts, const struct cf_tensors *index,
+                            struct cf_model *model, struct cf_error *err)
+{
+    const struct cf_encoder_type *type = &cf_transformer_type;
+    if (!(model->params.transformer > 0)) {
+        model->params.whitening = 0;
+        return 0;
+    }
+    int code = type->load(artefacts, &model->params, &model->transformer, err);
+    size_t n = code ? 0 : type->dimensions(model->transformer);
+    if (!code && model->params.whitening) {
+        code = cf_whitening_load(artefacts, n, model->params.whitening, &model->whitening, err);
+        n = model->params.whitening;
+    }
+    model->transformer_dimensions = n;
+    return code ? code
+                : load_embeddings(index, transformer_tensor, model->chunks.count, n,
+                                  &model->transformer_embeddings, err);
+}
+
 static int load_index(const struct cf_tensors *tensors, const struct counts *counts,
                       struct cf_model *model, int32_t **owners, struct cf_error *err)
 {
-    size_t shape[2] = {(size_t)counts->chunks, model->dimensions};
+    size_t chunks = (size_t)counts->chunks;
     struct cf_bm25_options options = cf_model_bm25_options(&model->params);
     if (counts->projects == 0 || counts->projects > INT32_MAX) {
         return wrong(err, config_file, "the number of projects is out of range");
     }
-    int code = cf_tensors_get_f32(tensors, index_file, "embeddings", 2, shape, NULL,
-                                  &model->embeddings, err);
-    for (size_t i = 0; !code && i < shape[0] * shape[1]; i++) {
-        if (!(fabsf(model->embeddings[i]) < 1.01F)) {
-            code = wrong(err, index_file, "tensor \"embeddings\" holds a value out of range");
-        }
-    }
+    int code =
+        load_embeddings(tensors, "embeddings", chunks, model->dimensions, &model->embeddings, err);
     code = code ? code
-                : cf_tensors_get_i32(tensors, index_file, "chunk_projects", shape[0], 0,
+                : cf_tensors_get_i32(tensors, index_file, "chunk_projects", chunks, 0,
                                      (int32_t)counts->projects - 1, NULL, owners, err);
     code = code ? code : check_owners(*owners, counts, err);
     code = code ? code
@@ -264,6 +307,7 @@ static int load_files(const struct cf_artefacts *artefacts, struct cf_model *mod
         code = load_chunks(root, &counts, owners, model, err);
         code = code ? cf_error_prefix(err, "%s", chunks_file) : 0;
     }
+    code = code ? code : load_transformer(artefacts, &tensors, model, err);
     json_decref(root);
     free(owners);
     cf_tensors_release(&tensors);

@@ -25,9 +25,12 @@ static const struct field fields[] = {
     {"chunk_limit", WHOLE, AT(chunk_limit), 1200, 64, 65536},
     {"chunk_minimum", WHOLE, AT(chunk_minimum), 200, 0, 65536},
     {"language_weight", REAL, AT(language_weight), .3, 0, 10},
+    {"transformer", REAL, AT(transformer), 0, 0, 1},
+    {"whitening", WHOLE, AT(whitening), 0, 0, 1024},
 };
 
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define OF_TRANSFORMER 2 /* the last ones: written only where one of them isn't 0 */
 
 static const char encoder_name[] = "lsa-bm25";
 
@@ -67,7 +70,8 @@ void cf_model_params_default(struct cf_model_params *params)
 json_t *cf_model_params_to_json(const struct cf_model_params *params)
 {
     json_t *json = json_pack("{s:s}", "encoder", params->encoder);
-    for (size_t i = 0; i < FIELDS; i++) {
+    bool all = params->transformer > 0 || params->whitening > 0;
+    for (size_t i = 0; i < FIELDS - (all ? 0 : OF_TRANSFORMER); i++) {
         double value = get(params, &fields[i]);
         json_object_set_new(json, fields[i].name,
                             fields[i].kind == WHOLE ? json_integer((json_int_t)value)

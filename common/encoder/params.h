@@ -20,10 +20,15 @@ struct cf_model_params {
     unsigned chunk_minimum; /* 0 … chunk_limit bytes: a shorter section joins the one before it */
     double language_weight; /* 0 … 10: what having all languages that a question names adds to a
                                score */
+    double transformer;     /* 0 … 1: weight of the transformer in the blend, 0 by default */
+    unsigned whitening; /* 0 … 1024: dimensions of the transformer's embeddings after whitening,
+                           0, the default: they aren't whitened */
 };
 
 void cf_model_params_default(struct cf_model_params *params);
 
+/* transformer and whitening are written where one of them isn't 0: parameters for a model without a
+ * transformer have the form that they had before there were any. */
 json_t *cf_model_params_to_json(const struct cf_model_params *params);
 
 /* Fields that are missing keep their defaults; {} is all defaults. An unknown field, a wrong type

@@ -2,7 +2,8 @@
  *
  * The encoder alone can't tell: in a small portfolio all chunks of one project point the same way.
  * So a chunk scores its cosine plus the share of the question's words that it has, each weighing
- * its IDF; function words and words that no project has don't count. */
+ * its IDF; function words and words that no project has don't count. With a transformer, its cosine
+ * and LSA's are blended with its weight. */
 #ifndef CF_ENCODER_PASSAGE_H
 #define CF_ENCODER_PASSAGE_H
 

@@ -79,7 +79,7 @@ static char *join(char **words, size_t count)
     return cf_buf_detach(&text);
 }
 
-static json_t *hit_json(const struct cf_hit *hit, const json_t *words)
+static json_t *hit_json(const struct cf_hit *hit, bool transformer, const json_t *words)
 {
     struct cf_buf excerpt = CF_BUF_INIT;
     tool_excerpt(hit->passage, words, EXCERPT_WIDTH, false, &excerpt);
@@ -89,6 +89,9 @@ static json_t *hit_json(const struct cf_hit *hit, const json_t *words)
                              "heading", cf_json_string_or_null(hit->heading), "excerpt",
                              cf_json_text(cf_buf_str(&excerpt), excerpt.length), "passage",
                              cf_json_string_or_null(hit->passage));
+    if (transformer) {
+        (void)json_object_set_new(json, "transformer", json_real(hit->transformer));
+    }
     cf_buf_release(&excerpt);
     return json;
 }
@@ -117,9 +120,10 @@ static void print_hits(struct tool *tool, const struct loaded *l, const char *te
 {
     json_t *words = tool_query_words(query);
     json_t *list = json_array();
+    bool transformer = cf_model_params(l->model)->transformer > 0;
     for (size_t i = 0; i < count; i++) {
         if (tool->json) {
-            (void)json_array_append_new(list, hit_json(&hits[i], words));
+            (void)json_array_append_new(list, hit_json(&hits[i], transformer, words));
         } else {
             print_hit(tool, i + 1, &hits[i], words);
         }
@@ -137,7 +141,8 @@ static void print_hits(struct tool *tool, const struct loaded *l, const char *te
     json_decref(words);
 }
 
-static void ask(struct tool *tool, const struct loaded *l, const char *tenant, const char *query)
+static int ask(struct tool *tool, const struct loaded *l, const char *tenant, const char *query,
+               struct cf_error *err)
 {
     size_t limit = tool->limit ? (size_t)tool->limit : HITS;
     size_t projects = cf_model_projects(l->model);
@@ -147,9 +152,13 @@ static void ask(struct tool *tool, const struct loaded *l, const char *tenant, c
         options.language_weight =
             cf_model_params(l->model)->language_weight > 0 ? -1 : LANGUAGE_WEIGHT;
     }
-    size_t count = cf_model_search(l->model, query, &options, hits);
-    print_hits(tool, l, tenant, query, hits, count);
+    size_t count;
+    int rc = cf_model_search(l->model, query, &options, hits, &count, err);
+    if (!rc) {
+        print_hits(tool, l, tenant, query, hits, count);
+    }
     free(hits);
+    return rc;
 }
 
 int tool_search(struct tool *tool, struct cf_error *err)
@@ -164,7 +173,7 @@ int tool_search(struct tool *tool, struct cf_error *err)
     rc = load(tool, tenant, &l, err);
     if (!rc) {
         char *query = join(tool->arguments + 1, tool->count - 1);
-        ask(tool, &l, tenant, query);
+        rc = ask(tool, &l, tenant, query, err);
         free(query);
     }
     loaded_release(&l);

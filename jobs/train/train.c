@@ -202,8 +202,9 @@ static int train(struct cf_run *run, const struct before *b, const struct train_
     int rc;
     if ((rc = cf_model_params_from_json(b->request.params, &m->params, err)) ||
         (rc = interrupted(run, err)) ||
-        (rc = cf_evaluate(corpus, &m->params, &m->evaluation, err)) ||
-        (rc = interrupted(run, err)) || (rc = cf_model_fit(corpus, &m->params, &m->model, err)) ||
+        (rc = cf_evaluate(corpus, &m->params, NULL, &m->evaluation, err)) ||
+        (rc = interrupted(run, err)) ||
+        (rc = cf_model_fit(corpus, &m->params, NULL, &m->model, err)) ||
         (rc = interrupted(run, err))) {
         return rc;
     }

@@ -92,7 +92,7 @@ START_TEST(an_evaluation_of_three_projects)
     struct cf_evaluation *e = NULL;
     struct cf_error err;
     cf_model_params_default(&params);
-    ck_assert_int_eq(cf_evaluate(&corpus, &params, &e, &err), 0);
+    ck_assert_int_eq(cf_evaluate(&corpus, &params, NULL, &e, &err), 0);
     ck_assert_uint_eq(e->count, 2);
     ck_assert_str_eq(e->questions[0].project, "apples");
     ck_assert_str_eq(e->questions[0].text, "Growing apple trees on hills");
@@ -101,7 +101,7 @@ START_TEST(an_evaluation_of_three_projects)
     ck_assert_uint_eq(e->questions[1].rank_bm25, 1); /* by its name and heading alone */
     cf_evaluation_free(e);
     corpus.count = 0;
-    ck_assert_int_eq(cf_evaluate(&corpus, &params, &e, &err), CF_EDATA);
+    ck_assert_int_eq(cf_evaluate(&corpus, &params, NULL, &e, &err), CF_EDATA);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(no_usable_description)
     struct cf_model_params params;
     struct cf_evaluation *e = NULL;
     cf_model_params_default(&params);
-    ck_assert_int_eq(cf_evaluate(&corpus, &params, &e, NULL), 0);
+    ck_assert_int_eq(cf_evaluate(&corpus, &params, NULL, &e, NULL), 0);
     ck_assert_uint_eq(e->count, 0);
     ck_assert(e->model.mrr10 == 0 && e->bm25.ndcg10 == 0);
     cf_evaluation_free(e);

@@ -20,7 +20,7 @@ static void fit(struct cf_artefacts *artefacts)
     struct cf_error err;
     cf_model_params_default(&params);
     params.feature_bits = 10;
-    ck_assert_int_eq(cf_model_fit(&corpus, &params, &model, &err), 0);
+    ck_assert_int_eq(cf_model_fit(&corpus, &params, NULL, &model, &err), 0);
     cf_model_save(model, artefacts);
     cf_model_free(model);
 }
@@ -175,7 +175,9 @@ START_TEST(any_byte_changed)
             int code = cf_model_load(&artefacts, &model, &err);
             ck_assert(code == 0 || code == CF_EDATA);
             if (!code) {
-                (void)cf_model_search(model, "alpha beta other", &options, hits);
+                size_t count;
+                ck_assert_int_eq(
+                    cf_model_search(model, "alpha beta other", &options, hits, &count, &err), 0);
                 cf_model_free(model);
             }
             data->data[at] = (char)(data->data[at] ^ flips[f]);

@@ -95,7 +95,7 @@ START_TEST(rare_words_weigh_more)
     struct cf_encoder *encoder = fit_words(chunks, first, 2);
     float z[2][2];
     ck_assert_uint_eq(cf_lsa_type.dimensions(encoder), 2);
-    cf_lsa_type.embed(encoder, chunks, 2, &z[0][0]);
+    ck_assert_int_eq(cf_lsa_type.embed(encoder, chunks, 2, &z[0][0], NULL), 0);
     double cosine = (double)(z[0][0] * z[1][0] + z[0][1] * z[1][1]);
     ck_assert(fabs(cosine - log(1.2) / sqrt(log(1.2) * log(1.2) + log(2) * log(2))) < 1e-4);
     cf_lsa_type.free(encoder);
@@ -111,7 +111,7 @@ START_TEST(three_projects_by_hand)
     struct cf_encoder *encoder = three_projects();
     float z[4][2];
     ck_assert_uint_eq(cf_lsa_type.dimensions(encoder), 2);
-    cf_lsa_type.embed(encoder, texts, 4, &z[0][0]);
+    ck_assert_int_eq(cf_lsa_type.embed(encoder, texts, 4, &z[0][0], NULL), 0);
     double red_blue = (double)(z[0][0] * z[1][0] + z[0][1] * z[1][1]);
     double red_both = (double)(z[0][0] * z[2][0] + z[0][1] * z[2][1]);
     double red_red = (double)(z[0][0] * z[0][0] + z[0][1] * z[0][1]);
@@ -149,8 +149,8 @@ START_TEST(saved_and_loaded)
     ck_assert_uint_eq(first.items[0].data.length, second.items[0].data.length);
     ck_assert_mem_eq(first.items[0].data.data, second.items[0].data.data,
                      first.items[0].data.length);
-    cf_lsa_type.embed(encoder, &text, 1, a);
-    cf_lsa_type.embed(back, &text, 1, b);
+    ck_assert_int_eq(cf_lsa_type.embed(encoder, &text, 1, a, NULL), 0);
+    ck_assert_int_eq(cf_lsa_type.embed(back, &text, 1, b, NULL), 0);
     ck_assert_mem_eq(a, b, sizeof(a));
     cf_lsa_type.free(back);
     params.feature_bits = 10; /* buckets of 20 bits don't fit */
@@ -184,12 +184,12 @@ START_TEST(more_projects_than_rows_are_folded_in)
     ck_assert_int_eq(cf_lsa_type.fit(&input, &params, &encoder, &err), 0);
     ck_assert_uint_eq(cf_lsa_type.dimensions(encoder), 7);
     float z[3][7];
-    cf_lsa_type.embed(encoder, &chunks[count - 9], 3, &z[0][0]);
+    ck_assert_int_eq(cf_lsa_type.embed(encoder, &chunks[count - 9], 3, &z[0][0], NULL), 0);
     double same = 0;
     double other = 0;
     struct cf_view again = {texts[(count - 9) % 7], chunks[(count - 9) % 7].length};
     float w[7];
-    cf_lsa_type.embed(encoder, &again, 1, w);
+    ck_assert_int_eq(cf_lsa_type.embed(encoder, &again, 1, w, NULL), 0);
     for (size_t d = 0; d < 7; d++) {
         same += (double)(z[0][d] * w[d]);
         other += (double)(z[1][d] * w[d]);

@@ -38,7 +38,7 @@ static struct cf_model *fitted(const struct cf_corpus *c)
     struct cf_model *model = NULL;
     struct cf_error err = {0};
     cf_model_params_default(&params);
-    ck_assert_msg(cf_model_fit(c, &params, &model, &err) == 0, "%s", err.message);
+    ck_assert_msg(cf_model_fit(c, &params, NULL, &model, &err) == 0, "%s", err.message);
     return model;
 }
 
@@ -61,12 +61,20 @@ static void expect_equal(const struct cf_artefacts *a, const struct cf_artefacts
     }
 }
 
+static size_t search(struct cf_model *model, const char *question,
+                     const struct cf_search_options *options, struct cf_hit *hits)
+{
+    size_t count = SIZE_MAX;
+    ck_assert_int_eq(cf_model_search(model, question, options, hits, &count, NULL), 0);
+    return count;
+}
+
 START_TEST(finds_the_project_and_the_passage)
 {
     struct cf_model *model = fitted(&corpus);
     struct cf_hit hits[3];
     struct cf_search_options options = {3, 0, false};
-    ck_assert_uint_eq(cf_model_search(model, "open ports of a network", &options, hits), 3);
+    ck_assert_uint_eq(search(model, "open ports of a network", &options, hits), 3);
     ck_assert_str_eq(hits[0].project, "scanner");
     ck_assert_uint_eq(hits[0].index, 2);
     ck_assert_str_eq(hits[0].path, "README.md");
@@ -75,14 +83,14 @@ START_TEST(finds_the_project_and_the_passage)
     ck_assert(hits[0].score > hits[1].score);
     ck_assert(hits[0].bm25 > 0);
     ck_assert(hits[0].lsa > hits[1].lsa && hits[0].lsa <= 1.0001);
-    ck_assert_uint_eq(cf_model_search(model, "landing zone", &options, hits), 3);
+    ck_assert_uint_eq(search(model, "landing zone", &options, hits), 3);
     ck_assert_str_eq(hits[0].project, "infra");
     ck_assert_str_eq(hits[0].path, ".repo-context.json");
     options.limit = 1;
-    ck_assert_uint_eq(cf_model_search(model, "audio", &options, hits), 1);
+    ck_assert_uint_eq(search(model, "audio", &options, hits), 1);
     ck_assert_str_eq(hits[0].project, "player");
     options.limit = 0;
-    ck_assert_uint_eq(cf_model_search(model, "audio", &options, hits), 0);
+    ck_assert_uint_eq(search(model, "audio", &options, hits), 0);
     cf_model_free(model);
 }
 END_TEST
@@ -94,7 +102,7 @@ START_TEST(nothing_known_finds_nothing)
     struct cf_hit hits[3];
     struct cf_search_options options = {3, -1, false};
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
-        ck_assert_uint_eq(cf_model_search(model, questions[i], &options, hits), 0);
+        ck_assert_uint_eq(search(model, questions[i], &options, hits), 0);
     }
     cf_model_free(model);
 }
@@ -108,8 +116,8 @@ START_TEST(languages_add_their_share)
     struct cf_search_options without = {3, 0, true};
     struct cf_search_options options = {3, 10, false};
     const char *question = "c++ with jupyter notebook and javascript";
-    cf_model_search(model, question, &without, plain);
-    cf_model_search(model, question, &options, with);
+    search(model, question, &without, plain);
+    search(model, question, &options, with);
     for (size_t i = 0; i < 3; i++) {
         for (size_t j = 0; j < 3; j++) {
             double share = with[i].index == 0 ? 1.0 / 3 : with[i].index == 1 ? 1 : 0;
@@ -130,8 +138,8 @@ START_TEST(scores_are_blended_z_scores)
     struct cf_search_options options = {3, 0, false};
     cf_model_params_default(&params);
     params.blend = .25;
-    ck_assert_int_eq(cf_model_fit(&corpus, &params, &model, NULL), 0);
-    ck_assert_uint_eq(cf_model_search(model, "port scanner for the web", &options, hits), 3);
+    ck_assert_int_eq(cf_model_fit(&corpus, &params, NULL, &model, NULL), 0);
+    ck_assert_uint_eq(search(model, "port scanner for the web", &options, hits), 3);
     double mean[2] = {0, 0};
     double variance[2] = {0, 0};
     for (size_t i = 0; i < 3; i++) {
@@ -194,8 +202,8 @@ START_TEST(of_passages_with_equal_words_the_nearer_is_shown)
     struct cf_search_options options = {1, 0, false};
     cf_model_params_default(&params);
     params.chunk_minimum = 0;
-    ck_assert_int_eq(cf_model_fit(&c, &params, &model, NULL), 0);
-    ck_assert_uint_eq(cf_model_search(model, "alpha", &options, &hit), 1);
+    ck_assert_int_eq(cf_model_fit(&c, &params, NULL, &model, NULL), 0);
+    ck_assert_uint_eq(search(model, "alpha", &options, &hit), 1);
     ck_assert_str_eq(hit.heading, "Two");
     cf_model_free(model);
 }
@@ -223,8 +231,8 @@ START_TEST(saved_and_loaded)
     ck_assert_uint_eq(cf_model_chunks(back), cf_model_chunks(model));
     ck_assert_uint_eq(cf_model_words(back), cf_model_words(model));
     ck_assert_uint_eq(cf_model_dimensions(back), 3);
-    ck_assert_uint_eq(cf_model_search(model, "web player with Go", &options, a), 3);
-    ck_assert_uint_eq(cf_model_search(back, "web player with Go", &options, b), 3);
+    ck_assert_uint_eq(search(model, "web player with Go", &options, a), 3);
+    ck_assert_uint_eq(search(back, "web player with Go", &options, b), 3);
     for (size_t i = 0; i < 3; i++) {
         ck_assert_str_eq(a[i].project, b[i].project);
         ck_assert_str_eq(a[i].passage, b[i].passage);
@@ -276,7 +284,7 @@ static void survives(const struct cf_project *items, size_t count)
     struct cf_hit hits[8];
     struct cf_search_options options = {8, -1, false};
     ck_assert_msg(cf_model_load(&artefacts, &model, &err) == 0, "%s", err.message);
-    size_t found = cf_model_search(model, "alpha word \xe6\x97\xa5\xe6\x9c\xac", &options, hits);
+    size_t found = search(model, "alpha word \xe6\x97\xa5\xe6\x9c\xac", &options, hits);
     for (size_t i = 0; i < found; i++) {
         ck_assert(isfinite(hits[i].score) && isfinite(hits[i].lsa) && isfinite(hits[i].bm25));
         ck_assert(i == 0 || hits[i].score <= hits[i - 1].score);
@@ -294,13 +302,13 @@ START_TEST(no_project_is_an_error)
     struct cf_model *model = NULL;
     struct cf_error err;
     cf_model_params_default(&params);
-    ck_assert_int_eq(cf_model_fit(&none, &params, &model, &err), CF_EDATA);
+    ck_assert_int_eq(cf_model_fit(&none, &params, NULL, &model, &err), CF_EDATA);
     ck_assert_str_eq(err.message, "nothing to index");
     params.b = 2;
-    ck_assert_int_eq(cf_model_fit(&corpus, &params, &model, &err), CF_EDATA);
+    ck_assert_int_eq(cf_model_fit(&corpus, &params, NULL, &model, &err), CF_EDATA);
     ck_assert_ptr_nonnull(strstr(err.message, "\"b\""));
     params.b = NAN;
-    ck_assert_int_eq(cf_model_fit(&corpus, &params, &model, &err), CF_EDATA);
+    ck_assert_int_eq(cf_model_fit(&corpus, &params, NULL, &model, &err), CF_EDATA);
 }
 END_TEST
 
@@ -335,7 +343,7 @@ START_TEST(identical_projects_come_by_name)
     struct cf_model *model = fitted(&c);
     struct cf_hit hits[3];
     struct cf_search_options options = {3, -1, false};
-    ck_assert_uint_eq(cf_model_search(model, "alpha", &options, hits), 3);
+    ck_assert_uint_eq(search(model, "alpha", &options, hits), 3);
     ck_assert_str_eq(hits[2].project, "c");
     ck_assert(fabs(hits[0].bm25 - hits[1].bm25) < 1e-9);
     cf_model_free(model);

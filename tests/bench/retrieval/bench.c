@@ -162,7 +162,7 @@ static void exam_init(struct exam *exam, const struct cf_corpus *corpus,
     struct cf_documents documents;
     struct cf_error err;
     exam->corpus = corpus;
-    if (cf_model_fit(held, params, &exam->model, &err)) {
+    if (cf_model_fit(held, params, NULL, &exam->model, &err)) {
         fail("fit", err.message);
     }
     cf_documents_read(held, &chunking, &documents);
@@ -204,7 +204,11 @@ static void add_question(struct exam *exam, const char *question, size_t right, 
     for (int with = 0; with < 2; with++) {
         double weight = with ? cf_model_params(exam->model)->language_weight : 0;
         struct cf_search_options options = {n, weight, true};
-        size_t count = cf_model_search(exam->model, question, &options, exam->hits);
+        size_t count;
+        struct cf_error err;
+        if (cf_model_search(exam->model, question, &options, exam->hits, &count, &err)) {
+            fail("search", err.message);
+        }
         for (size_t i = 0; i < count; i++) {
             const struct cf_hit *hit = &exam->hits[i];
             scores[TUNED * n + hit->index] = hit->bm25;
@@ -316,8 +320,9 @@ static void work(const struct cf_corpus *corpus, const struct cf_model_params *p
     struct cf_hit hits[10];
     struct cf_search_options options = {10, -1, false};
     double start = cpu_ms();
-    if (cf_evaluate(corpus, params, &evaluation, &err) ||
-        cf_model_fit(corpus, params, &model, &err)) {
+    struct cf_model_params own = *params;
+    if (cf_evaluate(corpus, &own, NULL, &evaluation, &err) ||
+        cf_model_fit(corpus, &own, NULL, &model, &err)) {
         fail("fit", err.message);
     }
     cost->fit_and_evaluate = (cpu_ms() - start) / 1000;
@@ -334,7 +339,11 @@ static void work(const struct cf_corpus *corpus, const struct cf_model_params *p
     cost->load_ms = cpu_ms() - start;
     start = cpu_ms();
     for (size_t i = 0; i < corpus->count; i++) {
-        (void)cf_model_search(loaded, corpus->projects[i].description, &options, hits);
+        size_t count;
+        const char *question = corpus->projects[i].description;
+        if (cf_model_search(loaded, question, &options, hits, &count, &err)) {
+            fail("search", err.message);
+        }
     }
     cost->search_ms = (cpu_ms() - start) / (double)corpus->count;
     cf_model_free(loaded);
