@@ -23,7 +23,7 @@
 struct cf_card_tuning {
     const char *base_model;
     const char *base_model_sha256;
-    const struct train_finetune_options *options;
+    const struct cf_finetune_options *options;
     size_t pairs;
     bool bf16;
     const struct train_point *curve; /* [steps] */

@@ -29,7 +29,7 @@ static int save(struct work *w, struct cf_error *err)
 static int do_step(struct work *w, struct cf_error *err)
 {
     struct train_finetune *run = w->run;
-    const struct train_finetune_options *o = &run->plan->options;
+    const struct cf_finetune_options *o = &run->plan->options;
     uint32_t done = (uint32_t)run->done;
     uint32_t warmup = (uint32_t)((double)o->warmup * run->plan->steps);
     struct cf_bert_batch batch = train_plan_batch(run->plan, done, w->ids, w->offsets);

@@ -1,6 +1,5 @@
 #include "jobs/train/finetune_plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,42 +10,6 @@
 #define NONE SIZE_MAX
 
 enum { BATCHES = 0x62617463 }; /* what tells the order of batches from that of pairs */
-
-const struct train_finetune_options train_finetune_defaults = {
-    .batch = 8,
-    .epochs = 2,
-    .rate = 2e-5F,
-    .warmup = 0.1F,
-    .decay = 0.01F,
-    .clip = 1,
-    .dropout = 0.1F,
-    .seed = 1,
-};
-
-static int check_options(const struct train_finetune_options *o, struct cf_error *err)
-{
-    if (o->batch < 2 || o->batch > 1024) {
-        return cf_error_set(err, CF_EUSAGE, "a batch has 2 to 1024 pairs, not %zu", o->batch);
-    }
-    if (!o->epochs || o->epochs > 1000) {
-        return cf_error_set(err, CF_EUSAGE, "a training has 1 to 1000 epochs, not %zu", o->epochs);
-    }
-    const struct {
-        const char *name;
-        float value, most;
-    } numbers[] = {{"rate", o->rate, 1},
-                   {"warmup", o->warmup, 1},
-                   {"decay", o->decay, 1},
-                   {"clip", o->clip, 1e9F},
-                   {"dropout", o->dropout, 0.99F}};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (!(numbers[i].value >= 0 && numbers[i].value <= numbers[i].most)) {
-            return cf_error_set(err, CF_EUSAGE, "the option \"%s\" must be from 0 to %g, not %g",
-                                numbers[i].name, (double)numbers[i].most, (double)numbers[i].value);
-        }
-    }
-    return 0;
-}
 
 /* --- texts ---------------------------------------------------------------------------------------
  */
@@ -255,7 +218,7 @@ static void plan_epoch(struct train_plan *plan, size_t epoch)
 
 static void hash_plan(struct train_plan *plan)
 {
-    const struct train_finetune_options *o = &plan->options;
+    const struct cf_finetune_options *o = &plan->options;
     const uint64_t counts[] = {o->batch,          o->epochs,        o->seed,
                                o->hard_negatives, plan->pair_count, plan->steps};
     const float numbers[] = {o->rate, o->warmup, o->decay, o->clip, o->dropout};
@@ -282,10 +245,10 @@ static void plan_steps(struct train_plan *plan)
 }
 
 int train_plan_make(const struct cf_pairs *pairs, const struct cf_wordpiece *vocabulary,
-                    size_t max_tokens, const struct train_finetune_options *options,
+                    size_t max_tokens, const struct cf_finetune_options *options,
                     struct train_plan **out, struct cf_error *err)
 {
-    int rc = check_options(options, err);
+    int rc = cf_finetune_check(options, err);
     if (rc) {
         return rc;
     }

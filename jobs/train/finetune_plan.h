@@ -16,29 +16,12 @@
 #include "common/base/error.h"
 #include "common/base/hash.h"
 #include "common/encoder/pairs.h"
+#include "common/portfolio/finetune.h"
 #include "common/transformer/bert.h"
 #include "common/transformer/wordpiece.h"
 
-struct train_finetune_options {
-    size_t batch;  /* pairs, 2 to 1,024 */
-    size_t epochs; /* 1 to 1,000 */
-    float rate;    /* AdamW's, at its peak */
-    float warmup;  /* the share of the steps until then, 0 to 1 */
-    float decay;
-    float clip;    /* 0: gradients aren't clipped */
-    float dropout; /* below 1 */
-    uint64_t seed;
-    /* Each question also gets the wrong answer that BM25 takes for the best one, of another project
-     * and none that clashes with a pair of the batch. */
-    bool hard_negatives;
-};
-
-/* 8 pairs, 2 epochs, rate 2e-5 after a tenth of the steps, decay 0.01, clip 1, dropout 0.1, seed 1,
- * no hard negatives. */
-extern const struct train_finetune_options train_finetune_defaults;
-
 struct train_plan {
-    struct train_finetune_options options;
+    struct cf_finetune_options options;
     size_t pair_count;            /* those that are trained on */
     const struct cf_pair **pairs; /* borrowed */
     int32_t *ids;                 /* of question 0, answer 0, question 1, … */
@@ -56,7 +39,7 @@ struct train_plan {
 /* Pairs that are held out are passed over. pairs must outlive the plan. CF_EUSAGE: an option makes
  * no sense. CF_EDATA: there are no pairs, or no two that teach anything together. */
 int train_plan_make(const struct cf_pairs *pairs, const struct cf_wordpiece *vocabulary,
-                    size_t max_tokens, const struct train_finetune_options *options,
+                    size_t max_tokens, const struct cf_finetune_options *options,
                     struct train_plan **out, struct cf_error *err);
 void train_plan_free(struct train_plan *plan); /* NULL is fine */
 

@@ -103,7 +103,7 @@ END_TEST
 START_TEST(a_fine_tuning_has_its_section_and_its_curve)
 {
     static const struct train_point points[] = {{1, 2, 1, 0}, {2, 1, 1, 1e-5F}, {3, .5, 1, 1e-6F}};
-    struct cf_card_tuning tuning = {"mini<LM>", "feed", &train_finetune_defaults, 150, false,
+    struct cf_card_tuning tuning = {"mini<LM>", "feed", &cf_finetune_defaults, 150, false,
                                     points,     3};
     struct cf_buf markdown = CF_BUF_INIT;
     struct cf_buf svg = CF_BUF_INIT;

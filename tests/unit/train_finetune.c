@@ -101,15 +101,15 @@ static int keep(void *context, const struct train_finetune *run, struct cf_buf *
     return 0;
 }
 
-static struct train_finetune_options quick(void)
+static struct cf_finetune_options quick(void)
 {
-    struct train_finetune_options o = train_finetune_defaults;
+    struct cf_finetune_options o = cf_finetune_defaults;
     o.rate = 1e-3F;
     o.epochs = 3;
     return o;
 }
 
-static void begin(struct world *w, struct train_finetune_options options, size_t keys, size_t asked,
+static void begin(struct world *w, struct cf_finetune_options options, size_t keys, size_t asked,
                   size_t hidden, size_t threads)
 {
     struct cf_error err = {0};
@@ -208,7 +208,7 @@ START_TEST(no_answer_twice_in_a_batch)
     struct cf_error err = {0};
     struct cf_wordpiece *vocabulary = vocabulary_make();
     struct cf_pairs pairs = rule_pairs(shapes[_i].keys, shapes[_i].asked);
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     struct train_plan *plan = NULL;
     options.batch = shapes[_i].batch;
     options.hard_negatives = shapes[_i].hard_negatives;
@@ -232,7 +232,7 @@ END_TEST
 START_TEST(batches_of_like_length)
 {
     struct world w;
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     options.batch = 4;
     begin(&w, options, KEYS, ASKED, 32, 1);
     size_t epoch = w.plan->epoch_starts[1];
@@ -269,7 +269,7 @@ START_TEST(too_few_pairs)
     struct cf_error err = {0};
     struct cf_wordpiece *vocabulary = vocabulary_make();
     struct cf_pairs pairs = rule_pairs(poor[_i].keys, poor[_i].asked);
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     struct train_plan *plan = NULL;
     ck_assert_int_eq(train_plan_make(&pairs, vocabulary, TOKENS, &options, &plan, &err), CF_EDATA);
     ck_assert_msg(strstr(err.message, poor[_i].message) != NULL, "%s", err.message);
@@ -299,7 +299,7 @@ START_TEST(a_seed_gives_the_same_bytes_on_any_number_of_threads)
     ck_assert_same_end(&worlds[0], &worlds[1]);
     ck_assert_same_end(&worlds[0], &worlds[2]);
     struct world other;
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     options.seed = 2;
     begin(&other, options, KEYS, 4, 32, 1);
     run(&other);
@@ -341,7 +341,7 @@ START_TEST(resumed_is_uninterrupted)
     struct world cut;
     struct world resumed;
     struct cf_error err = {0};
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     options.hard_negatives = true;
     begin(&whole, options, KEYS, 4, 32, 1);
     run(&whole);
@@ -469,7 +469,7 @@ static void ck_assert_refused(struct world *w, const struct cf_buf *checkpoint, 
 START_TEST(a_checkpoint_of_something_else)
 {
     struct cf_buf checkpoint = some_checkpoint();
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     struct world w;
     begin(&w, quick(), KEYS, 4, 32, 1);
     w.run.request[5] = 'f';
@@ -615,7 +615,7 @@ static double recall(struct world *w)
 START_TEST(a_rule_is_learned)
 {
     struct world w;
-    struct train_finetune_options options = quick();
+    struct cf_finetune_options options = quick();
     options.epochs = 40;
     options.rate = 5e-3F;
     options.hard_negatives = _i == 1;
