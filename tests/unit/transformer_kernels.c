@@ -114,7 +114,7 @@ START_TEST(sums_of_rows)
 {
     static const size_t rows[] = {1, 2, 31, 32, 33, 100};
     const struct cf_kernels *k = reference_kernels(_i, "sums_of_rows");
-    for (size_t i = 0; k && i < SIZES * 6; i++) {
+    for (size_t i = 0; k && i < (size_t)SIZES * 6; i++) {
         size_t n = sizes[i / 6];
         size_t count = rows[i % 6];
         size_t stride = n + 3;
