@@ -63,34 +63,11 @@ static int read_text(const json_t *object, const char *key, char *out, size_t si
     return rc;
 }
 
-static int read_files(const json_t *files, struct cf_base_model *out, struct cf_error *err)
-{
-    size_t count = json_array_size(files);
-    int rc = 0;
-    if (!count || count > CF_BASE_MODEL_FILES_MAX) {
-        return cf_error_set(err, CF_EDATA, "files: %zu, from 1 to %d may be", count,
-                            CF_BASE_MODEL_FILES_MAX);
-    }
-    for (size_t i = 0; i < count && !rc; i++) {
-        const json_t *value = json_array_get(files, i);
-        struct cf_model_file *file = &out->files[i];
-        rc = read_text(value, "path", file->path, sizeof(file->path), err);
-        rc = rc ? rc : read_text(value, "type", file->type, sizeof(file->type), err);
-        rc = rc ? rc : cf_json_get_sha256(value, "sha256", file->sha256, err);
-        if (rc) {
-            (void)cf_error_prefix(err, "files[%zu]", i);
-        }
-    }
-    out->file_count = rc ? 0 : count;
-    return rc;
-}
-
 int cf_base_model_read(const json_t *root, const char *name, struct cf_base_model *out,
                        struct cf_error *err)
 {
     json_t *models;
     json_t *config;
-    json_t *files;
     *out = (struct cf_base_model){.config = NULL};
     int rc = cf_json_get_object(root, "models", &models, err);
     if (rc) {
@@ -106,8 +83,12 @@ int cf_base_model_read(const json_t *root, const char *name, struct cf_base_mode
     rc = cf_json_get_object(value, "config", &config, err);
     rc = rc ? rc : cf_json_get_u64(value, "parameters", &out->parameters, err);
     rc = rc ? rc : read_text(value, "imported_at", out->imported_at, sizeof(out->imported_at), err);
-    rc = rc ? rc : cf_json_get_array(value, "files", &files, err);
-    rc = rc ? rc : read_files(files, out, err);
+    rc =
+        rc ? rc
+           : cf_model_files_read(value, out->files, CF_BASE_MODEL_FILES_MAX, &out->file_count, err);
+    if (!rc && !out->file_count) {
+        rc = cf_error_set(err, CF_EDATA, "files: 0, from 1 to %d may be", CF_BASE_MODEL_FILES_MAX);
+    }
     if (rc) {
         return cf_error_prefix(err, "base model \"%.63s\"", name);
     }
@@ -141,6 +122,16 @@ bool cf_base_model_same(const struct cf_base_model *a, const struct cf_base_mode
     return same;
 }
 
+void cf_base_model_hash(const struct cf_base_model *model, char out[CF_SHA256_HEX])
+{
+    json_t *paths = json_object();
+    for (size_t i = 0; i < model->file_count; i++) {
+        (void)json_object_set_new(paths, model->files[i].path, json_string(model->files[i].sha256));
+    }
+    cf_json_sha256(paths, out);
+    json_decref(paths);
+}
+
 int cf_base_model_fetch(const struct cf_dataset *dataset, const json_t *root,
                         const struct cf_base_model *model,
                         struct cf_buf out[CF_BASE_MODEL_FILES_MAX], struct cf_error *err)
@@ -163,15 +154,9 @@ int cf_base_model_fetch(const struct cf_dataset *dataset, const json_t *root,
 
 static json_t *model_json(const struct cf_base_model *model)
 {
-    json_t *files = json_array();
-    for (size_t i = 0; i < model->file_count; i++) {
-        const struct cf_model_file *f = &model->files[i];
-        (void)json_array_append_new(files, json_pack("{s:s,s:s,s:s}", "path", f->path, "type",
-                                                     f->type, "sha256", f->sha256));
-    }
     return json_pack("{s:O,s:I,s:s,s:o}", "config", model->config, "parameters",
                      (json_int_t)model->parameters, "imported_at", model->imported_at, "files",
-                     files);
+                     cf_model_files_write(model->files, model->file_count));
 }
 
 /* {"models": {name: {path: sha256}}}: when a model was imported makes no other version. */

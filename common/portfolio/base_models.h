@@ -45,6 +45,10 @@ void cf_base_model_release(struct cf_base_model *model);
 /* True when both have the same files with the same contents. */
 bool cf_base_model_same(const struct cf_base_model *a, const struct cf_base_model *b);
 
+/* What it is, whatever its name: the SHA-256 of {"<path>": "<sha256>", …} of its files in canonical
+ * form. A request pins it. */
+void cf_base_model_hash(const struct cf_base_model *model, char out[CF_SHA256_HEX]);
+
 /* Fetches a model's files, one after the other: out[i] is that of files[i]. Nothing is left in out
  * on failure. */
 int cf_base_model_fetch(const struct cf_dataset *dataset, const json_t *root,

@@ -4,8 +4,8 @@
  *     {"document": "config", "login": "Octocat", "enabled": true, "base_model": "all-MiniLM-L6-v2",
  *      "blobs": []}
  *
- * base_model is there only when one is set: without it, and in this build's train with it too, the
- * tenant's models are of the encoder that needs none (LSA and BM25). */
+ * base_model is there only when one is set: requests pin it (request.h). Without it the tenant's
+ * models are of the encoder that needs none (LSA and BM25). */
 #ifndef CF_PORTFOLIO_CONFIG_H
 #define CF_PORTFOLIO_CONFIG_H
 

@@ -26,11 +26,40 @@ static int read_file(const json_t *value, struct cf_model_file *out, struct cf_e
     return rc ? rc : cf_json_get_sha256(value, "sha256", out->sha256, err);
 }
 
+int cf_model_files_read(const json_t *object, struct cf_model_file *out, size_t most, size_t *count,
+                        struct cf_error *err)
+{
+    json_t *files;
+    *count = 0;
+    int rc = cf_json_get_array(object, "files", &files, err);
+    size_t length = rc ? 0 : json_array_size(files);
+    if (length > most) {
+        return cf_error_set(err, CF_EDATA, "files: more than %zu", most);
+    }
+    for (size_t i = 0; i < length && !rc; i++) {
+        rc = read_file(json_array_get(files, i), &out[i], err);
+        if (rc) {
+            (void)cf_error_prefix(err, "files[%zu]", i);
+        }
+    }
+    *count = rc ? 0 : length;
+    return rc;
+}
+
+json_t *cf_model_files_write(const struct cf_model_file *files, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append_new(array, json_pack("{s:s,s:s,s:s}", "path", files[i].path, "type",
+                                                     files[i].type, "sha256", files[i].sha256));
+    }
+    return array;
+}
+
 static int read_training(const json_t *value, struct cf_training *out, struct cf_error *err)
 {
     json_t *bundle;
     json_t *scores;
-    json_t *files;
     int rc;
     if ((rc = cf_json_get_sha256(value, "request", out->request, err)) ||
         (rc = cf_json_get_object(value, "bundle", &bundle, err)) ||
@@ -39,36 +68,19 @@ static int read_training(const json_t *value, struct cf_training *out, struct cf
         (rc = cf_json_get_u64(value, "repositories", &out->repositories, err)) ||
         (rc = cf_json_get_u64(value, "chunks", &out->chunks, err)) ||
         (rc = cf_json_get_object(value, "scores", &scores, err)) ||
-        (rc = cf_json_get_array(value, "files", &files, err))) {
+        (rc = cf_model_files_read(value, out->files, CF_MODEL_FILES_MAX, &out->file_count, err))) {
         return rc;
     }
     out->scores = json_incref(scores);
-    out->file_count = json_array_size(files);
-    if (out->file_count > CF_MODEL_FILES_MAX) {
-        out->file_count = 0;
-        return cf_error_set(err, CF_EDATA, "files: more than %d", CF_MODEL_FILES_MAX);
-    }
-    for (size_t i = 0; i < out->file_count && !rc; i++) {
-        rc = read_file(json_array_get(files, i), &out->files[i], err);
-        if (rc) {
-            (void)cf_error_prefix(err, "files[%zu]", i);
-        }
-    }
-    return rc;
+    return 0;
 }
 
 static json_t *write_training(const struct cf_training *t)
 {
-    json_t *files = json_array();
-    for (size_t i = 0; i < t->file_count; i++) {
-        (void)json_array_append_new(files,
-                                    json_pack("{s:s,s:s,s:s}", "path", t->files[i].path, "type",
-                                              t->files[i].type, "sha256", t->files[i].sha256));
-    }
     return json_pack("{s:s,s:{s:I,s:s},s:I,s:I,s:O,s:o}", "request", t->request, "bundle",
                      "version", (json_int_t)t->bundle_version, "sha256", t->bundle_sha256,
                      "repositories", (json_int_t)t->repositories, "chunks", (json_int_t)t->chunks,
-                     "scores", t->scores, "files", files);
+                     "scores", t->scores, "files", cf_model_files_write(t->files, t->file_count));
 }
 
 static int read_optional(const json_t *root, const char *key, struct cf_training *out,

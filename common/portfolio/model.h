@@ -27,6 +27,11 @@ struct cf_model_file {
     char sha256[CF_SHA256_HEX];
 };
 
+/* The member "files" of a document. More than most: CF_EDATA, and *count is 0. */
+int cf_model_files_read(const json_t *object, struct cf_model_file *out, size_t most, size_t *count,
+                        struct cf_error *err);
+json_t *cf_model_files_write(const struct cf_model_file *files, size_t count);
+
 struct cf_training {
     char request[CF_SHA256_HEX];
     uint64_t bundle_version;

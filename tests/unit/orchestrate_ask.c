@@ -1,5 +1,6 @@
 /* When a training is asked for, and where: against a store in memory. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,11 +11,13 @@
 static struct cf_store *store;
 static volatile int stop;
 static const struct cf_producer producer = {"test", "build", "run"};
+static struct cf_finetune_options finetune;
 
 static void setup(void)
 {
     struct cf_error err;
     ck_assert_int_eq(cf_store_open("memory:", &store, &err), 0);
+    finetune = cf_finetune_defaults;
 }
 
 static void teardown(void)
@@ -56,15 +59,76 @@ static void commit_bundle(char digit, struct orchestrate_bundle *out)
     out->bundle = bundle;
 }
 
+static bool ask_for(struct cf_run *run, const struct orchestrate_bundle *bundle, double gpu_work)
+{
+    const struct orchestrate_options options = {gpu_work, finetune};
+    struct cf_error err = {0};
+    bool asked = false;
+    ck_assert_msg(orchestrate_ask(run, bundle, &options, &asked, &err) == 0, "%s", err.message);
+    return asked;
+}
+
 static bool ask(struct cf_run *run, char digit, double gpu_work)
 {
     struct orchestrate_bundle bundle;
-    struct cf_error err = {0};
-    bool asked = false;
     commit_bundle(digit, &bundle);
-    ck_assert_msg(orchestrate_ask(run, &bundle, gpu_work, &asked, &err) == 0, "%s", err.message);
+    bool asked = ask_for(run, &bundle, gpu_work);
     orchestrate_bundle_release(&bundle);
     return asked;
+}
+
+/* Commits a version of base-models in which name has the given weights. */
+static void import(const char *name, const char *weights)
+{
+    struct cf_dataset dataset;
+    struct cf_marker parent = {0};
+    struct cf_marker marker;
+    struct cf_error err;
+    json_t *root = NULL;
+    struct cf_buf data = CF_BUF_INIT;
+    const struct cf_buf *const files[] = {&data};
+    struct cf_base_model model = {.parameters = 1000,
+                                  .imported_at = "2026-01-01T00:00:00.000Z",
+                                  .files = {{"model.safetensors", "application/octet-stream", ""}},
+                                  .file_count = 1};
+    model.config = json_object();
+    (void)snprintf(model.name, sizeof(model.name), "%s", name);
+    cf_buf_puts(&data, weights);
+    cf_sha256_hex(data.data, data.length, model.files[0].sha256);
+    cf_base_models_dataset(&dataset, store);
+    bool first = cf_base_models_newest(&dataset, &parent, &root, &err) == CF_ENOTFOUND;
+    ck_assert_int_eq(cf_base_models_commit(&dataset, first ? NULL : &parent, root, &model, files,
+                                           &producer, &marker, &err),
+                     0);
+    cf_base_model_release(&model);
+    cf_marker_release(&parent);
+    cf_marker_release(&marker);
+    cf_buf_release(&data);
+    json_decref(root);
+}
+
+/* The newest document of a dataset and its marker, both released by the caller. */
+static void read_request(const char *name, struct cf_request *out, struct cf_marker *marker)
+{
+    struct cf_dataset dataset;
+    struct cf_error err;
+    json_t *root = NULL;
+    cf_dataset_init(&dataset, store, "octocat", name);
+    ck_assert_int_eq(cf_dataset_newest(&dataset, marker, &err), 0);
+    ck_assert_int_eq(cf_dataset_root(&dataset, marker, &root, &err), 0);
+    ck_assert_int_eq(cf_request_read(root, out, &err), 0);
+    json_decref(root);
+}
+
+static uint64_t turn_of(const char *name)
+{
+    struct cf_request request;
+    struct cf_marker marker;
+    read_request(name, &request, &marker);
+    uint64_t turn = request.turn;
+    cf_request_release(&request);
+    cf_marker_release(&marker);
+    return turn;
 }
 
 static uint64_t newest(const char *name, char request[CF_SHA256_HEX])
@@ -163,6 +227,132 @@ START_TEST(stale_requests_are_issued_again)
 }
 END_TEST
 
+START_TEST(base_models_are_pinned)
+{
+    struct cf_run run = a_run();
+    struct cf_request request;
+    struct cf_marker marker;
+    char weights[CF_SHA256_HEX];
+    char hash[CF_SHA256_HEX];
+    char text[256];
+    (void)strcpy(run.config.base_model, "mini");
+    import("other", "0");
+    import("mini", "1");
+    finetune.epochs = 7;
+    ck_assert(ask(&run, 'a', 1e13));
+    read_request("request", &request, &marker);
+    cf_sha256_hex("1", 1, weights);
+    (void)snprintf(text, sizeof(text), "{\"model.safetensors\":\"%s\"}", weights);
+    cf_sha256_hex(text, strlen(text), hash);
+    ck_assert_str_eq(request.base_model, "mini");
+    ck_assert_str_eq(request.base_model_sha256, hash);
+    ck_assert_uint_eq(request.base_model_parameters, 1000);
+    ck_assert_uint_eq(request.finetune.epochs, 7);
+    ck_assert_uint_eq(request.finetune.batch, cf_finetune_defaults.batch);
+    ck_assert_double_eq(request.work, 100.0 * 7 * 1000); /* words × epochs × parameters */
+    ck_assert_uint_eq(request.turn, 0);
+    cf_request_hash(&request, hash);
+    ck_assert_str_eq(marker.request, hash);
+    ck_assert_uint_eq(marker.input_count, 2);
+    ck_assert_str_eq(marker.inputs[0].dataset, "bundle");
+    ck_assert_str_eq(marker.inputs[1].dataset, "base-models");
+    ck_assert_uint_eq(marker.inputs[1].version, 2);
+    ck_assert_uint_eq(run.record.input_count, 1);
+    ck_assert_str_eq(run.record.inputs[0].dataset, "base-models");
+    cf_request_release(&request);
+    cf_marker_release(&marker);
+}
+END_TEST
+
+/* What a training is made of is asked for once; any other base model or option is asked for, though
+ * the content is the same. */
+START_TEST(another_base_model_asks_again)
+{
+    struct cf_run run = a_run();
+    struct orchestrate_bundle bundle;
+    commit_bundle('a', &bundle);
+    import("mini", "1");
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    ck_assert(!ask_for(&run, &bundle, 1e13));
+    finetune.rate = 1e-3F;
+    ck_assert(!ask_for(&run, &bundle, 1e13)); /* without a base model nothing is fine-tuned */
+    (void)strcpy(run.config.base_model, "mini");
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    ck_assert(!ask_for(&run, &bundle, 1e13));
+    import("other", "1"); /* which nobody chose */
+    ck_assert(!ask_for(&run, &bundle, 1e13));
+    (void)strcpy(run.config.base_model, "other");
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    import("other", "2");
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    ck_assert(!ask_for(&run, &bundle, 1e13));
+    finetune.rate = 2e-3F;
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    *run.config.base_model = '\0';
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    ck_assert(!ask_for(&run, &bundle, 1e13));
+    ck_assert_uint_eq(newest("request", NULL), 6);
+    ck_assert_uint_eq(turn_of("request"), 0); /* there is none in the other dataset */
+    orchestrate_bundle_release(&bundle);
+}
+END_TEST
+
+START_TEST(base_models_that_are_not_there)
+{
+    struct cf_run run = a_run();
+    struct orchestrate_bundle bundle;
+    const struct orchestrate_options options = {1e13, finetune};
+    struct cf_error err = {0};
+    bool asked = true;
+    commit_bundle('a', &bundle);
+    (void)strcpy(run.config.base_model, "mini");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(orchestrate_ask(&run, &bundle, &options, &asked, &err), CF_EDATA);
+        ck_assert_ptr_nonnull(strstr(err.message, "config of octocat"));
+        ck_assert_ptr_nonnull(strstr(err.message, "\"mini\""));
+        ck_assert_ptr_nonnull(strstr(err.message, "cloudfolio model list"));
+        ck_assert(!asked);
+        ck_assert_uint_eq(newest("request", NULL), 0);
+        import("minis", "1"); /* first there are none, then another */
+    }
+    ck_assert_uint_eq(run.record.input_count, 0);
+    import("mini", "1");
+    ck_assert(ask_for(&run, &bundle, 1e13));
+    orchestrate_bundle_release(&bundle);
+}
+END_TEST
+
+/* With and without a base model the work differs, and with it the dataset: of two requests that pin
+ * the same bundle, the one that was asked for last counts. */
+START_TEST(turns)
+{
+    struct cf_run run = a_run();
+    struct orchestrate_bundle bundle;
+    commit_bundle('a', &bundle);
+    import("mini", "1");
+    finetune.epochs = 100; /* a work of 10^7, without a base model 6.5536 × 10^6 */
+    for (uint64_t i = 0; i < 6; i++) {
+        (void)strcpy(run.config.base_model, i % 2 ? "" : "mini");
+        ck_assert(ask_for(&run, &bundle, 8e6));
+        ck_assert(!ask_for(&run, &bundle, 8e6));
+        ck_assert_uint_eq(turn_of(i % 2 ? "request" : "request-gpu"), i);
+        ck_assert_uint_eq(newest("request-gpu", NULL), i / 2 + 1);
+        ck_assert_uint_eq(newest("request", NULL), (i + 1) / 2);
+    }
+    finetune.epochs = 101;
+    (void)strcpy(run.config.base_model, "mini");
+    ck_assert(ask_for(&run, &bundle, 8e6));
+    finetune.epochs = 102; /* once more in the dataset whose turn it is already */
+    ck_assert(ask_for(&run, &bundle, 8e6));
+    ck_assert_uint_eq(turn_of("request-gpu"), 6);
+    ck_assert(!ask_for(&run, &bundle, 8e6));
+    orchestrate_bundle_release(&bundle);
+    *run.config.base_model = '\0';
+    ck_assert(ask(&run, 'a', 8e6)); /* a later bundle says by itself that it is later */
+    ck_assert_uint_eq(turn_of("request"), 0);
+}
+END_TEST
+
 Suite *orchestrate_ask_suite(void)
 {
     Suite *suite = suite_create("orchestrate: requests");
@@ -173,6 +363,10 @@ Suite *orchestrate_ask_suite(void)
     tcase_add_test(tc, much_work_goes_to_the_gpu);
     tcase_add_test(tc, force_and_dry_run);
     tcase_add_test(tc, stale_requests_are_issued_again);
+    tcase_add_test(tc, base_models_are_pinned);
+    tcase_add_test(tc, another_base_model_asks_again);
+    tcase_add_test(tc, base_models_that_are_not_there);
+    tcase_add_test(tc, turns);
     suite_add_tcase(suite, tc);
     return suite;
 }
