@@ -8,6 +8,7 @@
 #include "common/encoder/safetensors.h"
 
 static const double TOLERANCE = 1e-6; /* of an axis's variance, against the largest */
+static const double LEAST = 1e-12;    /* variance; what is less is the rounding of equal vectors */
 
 static struct cf_whitening *whitening_new(size_t from, size_t dimensions)
 {
@@ -90,7 +91,7 @@ int cf_whitening_fit(const float *vectors, size_t n, size_t from, size_t wanted,
     double *covariance = covariance_of(vectors, n, from, mean);
     long found = cf_lsa_eigen(covariance, from, wanted, TOLERANCE, &values, &axes);
     free(covariance);
-    if (found > 0) {
+    if (found > 0 && values[0] >= LEAST) {
         *out = whitening_new(from, (size_t)found);
         fill(*out, mean, values, axes);
     }

@@ -29,8 +29,9 @@ struct cf_whitening {
 
 /* Fits to n vectors of the given dimension, one after another, each of length 1 or all zero. Keeps
  * min(wanted, from, n − 1) axes, without those whose variance is below 1e-6 of the largest. *out is
- * NULL when that leaves none: there is one vector, or all are the same. CF_EDATA: the eigenvalues
- * can't be found, as when a value isn't finite. Equal input gives equal bits on one kind of CPU. */
+ * NULL when that leaves none: there is one vector, or all are the same (no variance of 1e-12).
+ * CF_EDATA: the eigenvalues can't be found, as when a value isn't finite. Equal input gives equal
+ * bits on one kind of CPU. */
 int cf_whitening_fit(const float *vectors, size_t n, size_t from, size_t wanted,
                      struct cf_whitening **out, struct cf_error *err);
 void cf_whitening_free(struct cf_whitening *whitening); /* NULL is fine */
