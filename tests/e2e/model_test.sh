@@ -1,6 +1,7 @@
 #!/bin/bash
 # Base models: import of a sentence-transformer's folder in every form, import again, folders that are broken in every
-# way, list and show, the choice of a tenant, and the store's documents. BUILD names the folder of the programs.
+# way, list and show, the choice of a tenant, what requests pin of it, and the store's documents. BUILD names the folder
+# of the programs.
 . "$(dirname "$0")/lib.sh"
 export CLOUDFOLIO_STORE="file:$WORK/store" CLOUDFOLIO_LOG=json
 unset CLOUDFOLIO_JSON CLOUDFOLIO_DRY_RUN CLOUDFOLIO_LOG_LEVEL GITHUB_TOKEN
@@ -115,6 +116,90 @@ check "none takes it away" both 0 "octocat has the base model none (config versi
 check "without a trace" is '{"blobs":[],"document":"config","enabled":true,"login":"octocat"}' "$(cloudfolio cat octocat config)"
 check "as it is set again" exits 0 cloudfolio tenant set octocat --base-model other
 check "every document has its schema" /usr/bin/python3 $HERE/schema.py "$WORK/store"
+
+# --- what requests pin of it ----------------------------------------------------------------------------
+start_github
+asks() { exits 0 cloudfolio-orchestrate --tenant octocat "$@"; }
+request() { cloudfolio cat octocat "${2:-request}" | jq -r "$1"; }
+requests() { cloudfolio cat octocat "${1:-request}" --marker | jq .version; }
+holds() { cloudfolio cat octocat request | jq -e "$1"; }
+hash_of_files() {
+    cloudfolio model show "$1" --json | jq -cSj '[.files[] | {key: .path, value: .sha256}] | from_entries' | sha256sum | cut -c 1-64
+}
+check "a portfolio" exits 0 cloudfolio-sync --tenant octocat
+check "orchestrate asks for a training" asks
+check "of the base model that the config names" is other "$(request .base_model.name)"
+check "pinned by its files" is "$(hash_of_files other)" "$(request .base_model.sha256)"
+check "and its size" is "$(cloudfolio model show other --json | jq .parameters)" "$(request .base_model.parameters)"
+check "with the default options" holds '.finetune == {batch: 8, epochs: 2, rate: 2e-5, warmup: 0.1, decay: 0.01, clip: 1, dropout: 0.1, seed: 1, hard_negatives: false, pairs: 150}'
+check "the work is words × epochs × parameters" holds '.estimate.work == .estimate.words * .finetune.epochs * .base_model.parameters'
+check "the marker names what was read" is "bundle base-models" "$(cloudfolio cat octocat request --marker | jq -r '[.inputs[].dataset] | join(" ")')"
+again() {
+    asks && is "$1" "$(requests)" && grep -q '"outcome":"unchanged"' "$WORK"/store/tenants/octocat/runs/*/"$(ls "$WORK"/store/tenants/octocat/runs/* | grep orchestrate | tail -n 1)"
+}
+check "once" again 1
+changed() {
+    local version=$1 text=$2
+    shift 2
+    asks "$@" && is "$version" "$(requests)" && holds "$text"
+}
+check "other options are another training" changed 2 '.finetune.epochs == 3 and .finetune.hard_negatives and .finetune.batch == 8' --finetune epochs=3,hard_negatives=1
+check "a variable says the same" env CLOUDFOLIO_FINETUNE=hard_negatives=1,epochs=3 cloudfolio-orchestrate --tenant octocat
+check "for which nothing is asked" is 2 "$(requests)"
+check "an option wins over the variable" env CLOUDFOLIO_FINETUNE=epochs=0 cloudfolio-orchestrate --tenant octocat --finetune epochs=3,hard_negatives=1
+check "no such number of epochs" both 64 '--finetune: \"epochs=0\"' cloudfolio-orchestrate --tenant octocat --finetune seed=2,epochs=0
+check "no such option" both 64 '\"speed=1\"' cloudfolio-orchestrate --tenant octocat --finetune speed=1
+check "neither by the variable" both 78 'CLOUDFOLIO_FINETUNE: \"epochs=0\"' env CLOUDFOLIO_FINETUNE=epochs=0 cloudfolio-orchestrate --tenant octocat
+check "the defaults again" changed 3 '.finetune.epochs == 2'
+folder "$WORK/fourth" --seed 4 || exit 1
+check "a base model that nobody chose" exits 0 cloudfolio model import "$WORK/fourth" --name fourth
+check "changes nothing" again 3
+OLD=$(request .base_model.sha256)
+check "other weights under the name that was chosen" both 0 "other replaced" cloudfolio model import "$WORK/fourth" --name other
+check "are another training" changed 4 ".base_model.name == \"other\" and .base_model.sha256 != \"$OLD\""
+check "once, too" again 4
+check "without a base model" exits 0 cloudfolio tenant set octocat --base-model none
+check "there is another request" changed 5 '(has("base_model") or has("finetune")) | not'
+check "whose hash is that of content and parameters" is \
+    "$(cloudfolio cat octocat request | /usr/bin/python3 -c "import sys; sys.path.insert(0, '$HERE'); import schema
+root = schema.parse_canonical(sys.stdin.buffer.read())
+print(schema.hash_of({'content_fingerprint': root['content_fingerprint'], 'params': root['params'], 'rules': 1}))")" \
+    "$(cloudfolio cat octocat request --marker | jq -r .request)"
+check "for which options of fine-tuning mean nothing" asks --finetune epochs=5
+check "as nothing is fine-tuned" is 5 "$(requests)"
+check "it is trained" exits 0 cloudfolio-train --tenant octocat
+
+# The work with a base model is above the threshold, without one it isn't.
+WORDS=$(request .estimate.words)
+heavy() { asks --finetune epochs=1000 --gpu-work $((WORDS * 65536)); }
+check "a base model again" exits 0 cloudfolio tenant set octocat --base-model small
+check "more work" heavy
+check "goes to the other dataset" is 1 "$(requests request-gpu)"
+check "after the one that pins the same bundle" is "$(request .bundle.version) 1" "$(request '"\(.bundle.version) \(.turn)"' request-gpu)"
+check "the same again" heavy
+check "is asked for once" is "1 5" "$(requests request-gpu) $(requests)"
+check "none again" exits 0 cloudfolio tenant set octocat --base-model none
+check "comes after that" heavy
+check "in turn" is "6 2" "$(requests) $(request .turn)"
+check "and again nothing" heavy
+check "is asked for" is "1 6" "$(requests request-gpu) $(requests)"
+
+# A base model that is gone: no request, but all else.
+check "one more choice" exits 0 cloudfolio tenant set octocat --base-model small
+control metadata '{"owner":"octocat","repo":"ky","set":{"description":"Sends pictures by satellite"}}' >/dev/null
+check "and another portfolio" exits 0 cloudfolio-sync --tenant octocat
+BUNDLE=$(requests bundle)
+mv "$WORK/store/shared" "$WORK/shared"
+check "no base models" both 65 'config of octocat names the base model \"small\"' cloudfolio-orchestrate --tenant octocat
+check "says what to do" says "cloudfolio model list"
+check "the bundle is there" is $((BUNDLE + 1)) "$(requests bundle)"
+check "a request isn't" is "1 6" "$(requests request-gpu) $(requests)"
+check "the model stays in use" exits 0 cloudfolio search octocat "parse dates"
+check "run ends there" exits 65 cloudfolio run octocat
+mv "$WORK/shared" "$WORK/store/shared"
+check "when it is back" changed 7 '.base_model.name == "small"'
+check "a later bundle needs no turn" holds 'has("turn") | not'
+check "every document of these has its schema" /usr/bin/python3 $HERE/schema.py "$WORK/store" --self-test
 
 # --- damage -------------------------------------------------------------------------------------------
 damaged() {

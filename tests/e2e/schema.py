@@ -42,7 +42,7 @@ KEYS = {
 }
 DATASETS = {"config", "repos", "bundle", "request", "request-gpu", "checkpoint", "model", "base-models"}
 ROOT_SCHEMAS = {"config": "config", "repos": "repos", "bundle": "bundle", "request": "request", "request-gpu": "request", "model": "model",
-                "base-models": "base-models"}
+                "checkpoint": "checkpoint", "base-models": "base-models"}
 FILE_SCHEMAS = {"config.json": "model-config", "chunks.json": "model-chunks", "evaluation.json": "model-evaluation",
                 "training.json": "model-training"}
 
@@ -403,6 +403,9 @@ class Store:
         return [(f["sha256"], FILE_SCHEMAS.get(f["path"]), f["type"], f"/{part}/files/{i}")
                 for part in ("current", "rejected") if root[part] for i, f in enumerate(root[part]["files"])]
 
+    def contents_of_checkpoint(self, root):
+        return [(f["sha256"], FILE_SCHEMAS.get(f["path"]), f["type"], f"/files/{i}") for i, f in enumerate(root["files"])]
+
     def contents_of_base_models(self, root):
         return [(f["sha256"], None, f["type"], f"/models/{name}/files/{i}")
                 for name, model in root["models"].items() for i, f in enumerate(model["files"])]
@@ -427,10 +430,13 @@ class Store:
         return hash_of({"repos": parse(data)["root"]["sha256"], "rules": RULES})
 
     def request_of_request(self, root, owner, marker):
-        return hash_of({"rules": RULES} | {k: root[k] for k in ("content_fingerprint", "params")})
+        return hash_of({"rules": RULES} | {k: root[k] for k in ("content_fingerprint", "params", "base_model", "finetune") if k in root})
 
     def request_of_model(self, root, owner, marker):
         return root["current" if root["gate"]["promoted"] else "rejected"]["request"]
+
+    def request_of_checkpoint(self, root, owner, marker):
+        return root["request"]
 
     def request_of_base_models(self, root, owner, marker):
         return hash_of({"models": {name: {f["path"]: f["sha256"] for f in model["files"]} for name, model in root["models"].items()}})
