@@ -13,6 +13,8 @@
 #include "common/portfolio/request.h"
 #include "jobs/train/card.h"
 #include "jobs/train/corpus.h"
+#include "jobs/train/figure.h"
+#include "jobs/train/tuning.h"
 
 /* What is there before the training. */
 struct before {
@@ -30,6 +32,7 @@ struct made {
     struct train_corpus *corpus;
     struct cf_model_params params;
     struct cf_model *model;
+    struct train_tuning *tuning; /* NULL: no base model */
     struct cf_evaluation *evaluation;
     struct cf_gate gate;
     struct cf_artefacts artefacts;
@@ -46,6 +49,7 @@ static void before_release(struct before *b)
 static void made_release(struct made *m)
 {
     train_corpus_free(m->corpus);
+    train_tuning_free(m->tuning);
     cf_model_free(m->model);
     cf_evaluation_free(m->evaluation);
     cf_artefacts_release(&m->artefacts);
@@ -57,8 +61,8 @@ static int interrupted(const struct cf_run *run, struct cf_error *err)
                       : 0;
 }
 
-/* Looks at the newest request of one of the two datasets. The one that pins the later bundle
- * counts, whichever event started the job: an older one is superseded. */
+/* Looks at the newest request of one of the two datasets. The later one counts, whichever event
+ * started the job: an older one is superseded. */
 static int consider(struct cf_run *run, const char *name, struct before *b, struct cf_error *err)
 {
     struct cf_dataset dataset;
@@ -72,7 +76,7 @@ static int consider(struct cf_run *run, const char *name, struct before *b, stru
     }
     rc = cf_dataset_root(&dataset, &marker, &root, err);
     rc = rc ? rc : cf_request_read(root, &request, err);
-    if (!rc && request.bundle_version >= b->request.bundle_version) {
+    if (!rc && (!b->dataset || !cf_request_is_later(&b->request, &request))) {
         cf_request_release(&b->request);
         b->request = request;
         request = (struct cf_request){0};
@@ -195,16 +199,41 @@ static int decide(const struct before *b, const struct train_options *options, s
     return rc;
 }
 
+static int open_tuning(struct cf_run *run, const struct before *b,
+                       const struct train_options *options, struct made *m, struct cf_error *err)
+{
+    return *b->request.base_model ? train_tuning_open(run, &b->request, b->request_hash,
+                                                      &options->tuning, &m->tuning, err)
+                                  : 0;
+}
+
+static const struct cf_tuner *tuner_of(const struct made *m)
+{
+    return m->tuning ? train_tuning_tuner(m->tuning) : NULL;
+}
+
+/* The held-out questions, unless a run before this one has been through them. */
+static int examine(const struct cf_corpus *corpus, struct made *m, struct cf_error *err)
+{
+    if (m->tuning && train_tuning_resume(m->tuning, &m->evaluation, &m->params)) {
+        return 0;
+    }
+    int rc = cf_evaluate(corpus, &m->params, tuner_of(m), &m->evaluation, err);
+    if (!rc && m->tuning) {
+        train_tuning_examined(m->tuning, m->evaluation, &m->params);
+    }
+    return rc;
+}
+
 static int train(struct cf_run *run, const struct before *b, const struct train_options *options,
                  struct made *m, struct cf_error *err)
 {
     const struct cf_corpus *corpus = train_corpus_view(m->corpus);
     int rc;
     if ((rc = cf_model_params_from_json(b->request.params, &m->params, err)) ||
-        (rc = interrupted(run, err)) ||
-        (rc = cf_evaluate(corpus, &m->params, NULL, &m->evaluation, err)) ||
-        (rc = interrupted(run, err)) ||
-        (rc = cf_model_fit(corpus, &m->params, NULL, &m->model, err)) ||
+        (rc = interrupted(run, err)) || (rc = open_tuning(run, b, options, m, err)) ||
+        (rc = examine(corpus, m, err)) || (rc = interrupted(run, err)) ||
+        (rc = cf_model_fit(corpus, &m->params, tuner_of(m), &m->model, err)) ||
         (rc = interrupted(run, err))) {
         return rc;
     }
@@ -218,27 +247,40 @@ static void add_document(struct cf_artefacts *artefacts, const char *path, const
     cf_artefacts_add(artefacts, path, type)->data = text;
 }
 
+static void save_json(struct cf_artefacts *artefacts, const char *path, json_t *document)
+{
+    struct cf_buf text = CF_BUF_INIT;
+    cf_json_dump(document, &text);
+    json_decref(document);
+    add_document(artefacts, path, "application/json", text);
+}
+
 static void save(const struct cf_run *run, const struct before *b, struct made *m)
 {
     struct cf_buf markdown = CF_BUF_INIT;
     struct cf_buf svg = CF_BUF_INIT;
-    struct cf_buf evaluation = CF_BUF_INIT;
-    json_t *document = cf_evaluation_to_json(m->evaluation);
+    struct cf_buf curve = CF_BUF_INIT;
+    struct cf_card_tuning tuning;
     struct cf_card card = {.tenant = run->config.login,
                            .request = b->request_hash,
                            .bundle_version = b->request.bundle_version,
                            .projects = train_corpus_view(m->corpus)->count,
                            .chunks = cf_model_chunks(m->model),
                            .words = cf_model_words(m->model),
-                           .params = &m->params,
-                           .evaluation = m->evaluation};
+                           .params = cf_model_params(m->model),
+                           .evaluation = m->evaluation,
+                           .tuning = m->tuning ? &tuning : NULL};
     cf_model_save(m->model, &m->artefacts);
-    cf_json_dump(document, &evaluation);
-    json_decref(document);
+    save_json(&m->artefacts, "evaluation.json", cf_evaluation_to_json(m->evaluation));
+    if (m->tuning) {
+        train_tuning_card(m->tuning, &tuning);
+        cf_figure_curve_write(&card, &curve);
+        save_json(&m->artefacts, "training.json", train_tuning_json(m->tuning));
+        add_document(&m->artefacts, CF_CARD_CURVE, "image/svg+xml", curve);
+    }
     cf_card_write(&card, &markdown, &svg);
-    add_document(&m->artefacts, "evaluation.json", "application/json", evaluation);
     add_document(&m->artefacts, "README.md", "text/markdown", markdown);
-    add_document(&m->artefacts, "figure.svg", "image/svg+xml", svg);
+    add_document(&m->artefacts, CF_CARD_FIGURE, "image/svg+xml", svg);
 }
 
 static json_t *score_json(const struct cf_score *s)
@@ -249,9 +291,13 @@ static json_t *score_json(const struct cf_score *s)
 
 static json_t *scores_json(const struct cf_evaluation *e)
 {
-    return json_pack("{s:I,s:o,s:o,s:o}", "questions", (json_int_t)e->count, "model",
-                     score_json(&e->model), "bm25", score_json(&e->bm25), "bm25_tuned",
-                     score_json(&e->bm25_tuned));
+    json_t *json = json_pack("{s:I,s:o,s:o,s:o}", "questions", (json_int_t)e->count, "model",
+                             score_json(&e->model), "bm25", score_json(&e->bm25), "bm25_tuned",
+                             score_json(&e->bm25_tuned));
+    if (e->has_transformer) {
+        (void)json_object_set_new(json, "transformer", score_json(&e->transformer));
+    }
+    return json;
 }
 
 static int describe(const struct before *b, const struct made *m, struct cf_training *t,
@@ -349,9 +395,6 @@ int train_run(struct cf_run *run, const struct train_options *options, struct cf
 {
     struct before b = {0};
     struct made m = {0};
-    if (*run->config.base_model) {
-        cf_log(CF_WARN, "base_model_unused", CF_S("base_model", run->config.base_model), CF_END);
-    }
     int rc = consider(run, "request", &b, err);
     rc = rc ? rc : consider(run, "request-gpu", &b, err);
     rc = rc ? rc : read_model(run, &b, err);
@@ -367,6 +410,7 @@ int train_run(struct cf_run *run, const struct train_options *options, struct cf
             if (!rc) {
                 save(run, &b, &m);
                 rc = commit(run, &b, &m, err);
+                rc = rc || !m.tuning ? rc : train_tuning_finish(m.tuning, err);
             }
         }
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes a small sentence-transformer's folder with random weights, in the form of Hugging Face's hub, byte by byte.
 
-    model_folder.py DIR [--seed N] [--prefix bert.] [--dtype F32|F16|BF16] [--fault FAULT]
+    model_folder.py DIR [--seed N] [--scale X] [--prefix bert.] [--dtype F32|F16|BF16] [--fault FAULT]
 
 The vocabulary has the form of a real one: special tokens, unused ones, letters, words and "##" pieces. A fault spoils one
 thing; --list-faults names them, each with what an importer must say. Only Python's own library is needed.
@@ -102,7 +102,7 @@ def tensors(rng, args, count):
         if name == QUERY and args.fault == "shape":
             shape = [shape[0] - 1, shape[1]]
         size = shape[0] * (shape[1] if len(shape) > 1 else 1)
-        values = [rng.gauss(0, 0.05) + ("LayerNorm.weight" in name) for _ in range(size)]
+        values = [args.scale * (rng.gauss(0, 0.05) + ("LayerNorm.weight" in name)) for _ in range(size)]
         if name == QUERY and args.fault in ("nan", "infinity"):
             values[7] = float(args.fault)
         if name == QUERY and args.fault == "dtype":
@@ -172,6 +172,7 @@ def main():
     parser = argparse.ArgumentParser(description="Writes a small sentence-transformer's folder.")
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--scale", type=float, default=1, help="of all weights; 1e30 overflows")
     parser.add_argument("--prefix", default="")
     parser.add_argument("--dtype", choices=["F32", "F16", "BF16"], default="F32")
     parser.add_argument("--fault", choices=sorted(FAULTS))
