@@ -16,7 +16,7 @@ enum { PROJECTS = 30, WORD = 11 };
 /* A portfolio in which each project's text has a word of its own, its lock, and each description a
  * key: a word that is nowhere else, or the lock, by which any search finds it. */
 struct world {
-    char names[PROJECTS][8];
+    char names[PROJECTS][24];
     char keys[PROJECTS][WORD + 1], locks[PROJECTS][WORD + 1];
     char descriptions[PROJECTS][80], readmes[PROJECTS][80];
     struct cf_text texts[PROJECTS];
