@@ -61,7 +61,7 @@ arguments=(--file "$work/context/containers/Containerfile" --build-arg "BASE=$ba
 build() {
     case $builder in
     buildah)
-        buildah build --quiet --layers --pull=false --format oci --timestamp "$epoch" "${arguments[@]}" \
+        buildah build --quiet --layers --pull=false --format oci --identity-label=false --timestamp "$epoch" "${arguments[@]}" \
             --target "$1" --tag "$2" "$work/context" ;;
     docker)
         docker build --quiet --provenance=false --sbom=false "${arguments[@]}" --target "$1" --tag "$2" "$work/context" ;;
@@ -89,7 +89,7 @@ report() {
     case $builder in
     buildah)
         rm -rf "${out:?}/$1"
-        buildah push --quiet --format oci "$2" "oci:$out/$1:$tag" >/dev/null
+        buildah push --quiet --format oci --compression-level 9 "$2" "oci:$out/$1:$tag" >/dev/null
         digest=$(jq -r '.manifests[0].digest' "$out/$1/index.json")
         manifest=$out/$1/blobs/${digest/://}
         bytes=$(jq '[.layers[].size] | add' "$manifest") ;;

@@ -3,7 +3,7 @@
 #
 #   root.sh PROGRAMS IMAGES LISTS
 #
-# Takes the programs from the folder PROGRAMS, makes IMAGES/<name>/ for each image and LISTS/<name>.spdx.json. An image
+# Takes the programs, and beside each the linker's map, from the folder PROGRAMS, makes IMAGES/<name>/ for each image and LISTS/<name>.spdx.json. An image
 # has the stripped program, the shared libraries that ldd names for it, the dynamic loader, the CA certificates,
 # /etc/passwd and an empty /tmp, all of them with the time SOURCE_DATE_EPOCH. What isn't a library, such as ldd's
 # "not found", ends it with 1.
@@ -56,6 +56,6 @@ for name in sync orchestrate train cloudfolio; do
     program=cloudfolio-$name
     [ "$name" = cloudfolio ] && program=cloudfolio
     lay_out "$name" "$program"
-    "$here/spdx.sh" "$name" "$images/$name" >"$lists/$name.spdx.json"
+    "$here/spdx.sh" "$name" "$images/$name" "$programs/$program.map" >"$lists/$name.spdx.json"
 done
 find "$images" "$lists" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
