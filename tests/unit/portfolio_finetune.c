@@ -79,7 +79,7 @@ START_TEST(floats_survive)
 {
     struct cf_finetune_options o = cf_finetune_defaults;
     uint32_t state = 1;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 2000; i++) {
         state = state * 1664525U + 1013904223U;
         uint32_t bits = state % 0x3f800000U; /* below 1, denormal ones among them */
         memcpy(&o.rate, &bits, sizeof(o.rate));
@@ -238,6 +238,7 @@ Suite *portfolio_finetune_suite(void)
 {
     Suite *suite = suite_create("portfolio: fine-tuning");
     TCase *tc = tcase_create("options");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, defaults);
     tcase_add_test(tc, floats_survive);
     tcase_add_test(tc, extremes_survive);
