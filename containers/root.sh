@@ -3,10 +3,10 @@
 #
 #   root.sh PROGRAMS IMAGES LISTS
 #
-# Takes the programs, and beside each the linker's map, from the folder PROGRAMS, makes IMAGES/<name>/ for each image and LISTS/<name>.spdx.json. An image
-# has the stripped program, the shared libraries that ldd names for it, the dynamic loader, the CA certificates,
-# /etc/passwd and an empty /tmp, all of them with the time SOURCE_DATE_EPOCH. What isn't a library, such as ldd's
-# "not found", ends it with 1.
+# Takes the programs, and beside each the linker's map, from the folder PROGRAMS; makes IMAGES/<name>/ for each image and
+# LISTS/<name>.spdx.json. An image has the stripped program, the shared libraries that ldd names for it, the dynamic
+# loader, the CA certificates, /etc/passwd and an empty /tmp, all of them with the time SOURCE_DATE_EPOCH. What isn't a
+# library, such as ldd's "not found", ends it with 1.
 set -eu
 programs=$1 images=$2 lists=$3
 here=$(dirname "$0")

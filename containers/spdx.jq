@@ -1,5 +1,6 @@
-# The SPDX document of an image; spdx.sh gives the variables: $files and $static have a line a file and a package, $packages
-# an object a package.
+# The SPDX document of an image. spdx.sh gives the variables: $files and $static have a line a file and a package,
+# $packages an object a package.
+
 # Debian names for licenses, and those of SPDX.
 {"Expat": "MIT", "MIT": "MIT", "ISC": "ISC", "Zlib": "Zlib", "zlib": "Zlib", "curl": "curl",
  "Apache-2.0": "Apache-2.0", "BSD-2-clause": "BSD-2-Clause", "BSD-2-Clause": "BSD-2-Clause",

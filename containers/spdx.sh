@@ -3,10 +3,10 @@
 #
 #   spdx.sh NAME ROOT MAP
 #
-# Each Debian package of which a file is in the folder ROOT, or of whose static libraries the program holds parts, as the
-# linker's MAP says, with its version, source, license and the whole text of its
-# copyright file, and each file with its hashes. VERSION, REVISION and SOURCE_DATE_EPOCH say what was built; SOURCE is
-# the repository's address, if it has one. A file that belongs to no package ends it with 1.
+# Each Debian package of which a file is in the folder ROOT, or of whose static libraries the program holds parts, as
+# the linker's MAP says, with its version, source, license and the whole text of its copyright file, and each file with
+# its hashes. VERSION, REVISION and SOURCE_DATE_EPOCH say what was built; SOURCE is the repository's address, if it has
+# one. A file that belongs to no package ends it with 1.
 #
 # The license is the one that Debian's copyright file gives for "Files: *"; NOASSERTION where that file isn't in
 # Debian's machine-readable form. Names that SPDX doesn't have become LicenseRef-Debian-….
@@ -54,9 +54,10 @@ awk '/^Archive member/ { on = 1; next } /^[A-Z]/ { on = 0 } on && /^\// { sub(/\
     grep -v "^$(dirname "$map")/" | sort -u >"$work/archives"
 while read -r archive; do
     owner "$archive"
-done <"$work/archives" | LC_ALL=C sort -u >"$work/static"
+done <"$work/archives" >"$work/owners"
+LC_ALL=C sort -u "$work/owners" >"$work/static"
 
-{ cut -f 2 "$work/files"; cat "$work/static"; } | LC_ALL=C sort -u | grep -v -x cloudfolio >"$work/owners"
+cut -f 2 "$work/files" | LC_ALL=C sort -u - "$work/static" | grep -v -x cloudfolio >"$work/owners"
 while read -r package; do
     dpkg-query -W -f '${Version}\t${source:Package}\t${source:Version}\n' "$package" | head -n 1 >"$work/version"
     license "$package" | jq -R -s \
