@@ -183,6 +183,8 @@ check "comes after that" heavy
 check "in turn" is "6 2" "$(requests) $(request .turn)"
 check "and again nothing" heavy
 check "is asked for" is "1 6" "$(requests request-gpu) $(requests)"
+check "train takes the later one" exits 0 timeout 60 cloudfolio-train --tenant octocat
+check "to which there is a model already" is 1 "$(requests model)"
 
 # A base model that is gone: no request, but all else.
 check "one more choice" exits 0 cloudfolio tenant set octocat --base-model small
