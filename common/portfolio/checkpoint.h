@@ -6,9 +6,9 @@
  *
  * A fine-tuning happens twice: in stage "exam" on what is left without the held-out questions, in
  * stage "model" on everything. The file checkpoint.safetensors is the stage's fine-tuning between
- * two steps (jobs/train/checkpoint.h); stage "model" also has evaluation.json, the exam's result.
- * Stage "none" has no files: the training was finished, and collection can free the space of the
- * versions before. */
+ * two steps (jobs/train/checkpoint.h); stage "model" also has evaluation.json, the exam's result,
+ * and params.json, the parameters that it chose. Stage "none" has no files: the training was
+ * finished, and collection can free the space of the versions before. */
 #ifndef CF_PORTFOLIO_CHECKPOINT_H
 #define CF_PORTFOLIO_CHECKPOINT_H
 

@@ -44,7 +44,7 @@ DATASETS = {"config", "repos", "bundle", "request", "request-gpu", "checkpoint",
 ROOT_SCHEMAS = {"config": "config", "repos": "repos", "bundle": "bundle", "request": "request", "request-gpu": "request", "model": "model",
                 "checkpoint": "checkpoint", "base-models": "base-models"}
 FILE_SCHEMAS = {"config.json": "model-config", "chunks.json": "model-chunks", "evaluation.json": "model-evaluation",
-                "training.json": "model-training"}
+                "training.json": "model-training", "params.json": "model-params"}
 
 
 class Problem(Exception):

@@ -96,6 +96,7 @@ for stage in exam model; do
     use "stopped.$stage"
     stop_at TERM $stage 7
     check "asked to stop in the stage $stage: 75" is 75 "$STATUS"
+    check "every document has its schema, those of the checkpoint too" /usr/bin/python3 $HERE/schema.py "$WORK/stopped.$stage" --self-test
     check "there is a checkpoint of it" is $stage "$(checkpoint .stage)"
     check "of a step in the middle" test "$(checkpoint .step)" -ge 7
     check "but no model" exits 65 cloudfolio cat octocat model
@@ -162,4 +163,7 @@ check "but has nothing to learn from: 65" both 65 "pairs" cloudfolio-train --ten
 check "without a base model it gets one" exits 0 cloudfolio tenant set no-docs --base-model none
 check "a request without" exits 0 cloudfolio-orchestrate --tenant no-docs
 check "and a model" exits 0 cloudfolio-train --tenant no-docs
+export CLOUDFOLIO_STORE="file:$WORK/store"
+check "everything verifies" exits 0 cloudfolio verify
+check "every document has its schema" /usr/bin/python3 $HERE/schema.py "$WORK/store" --self-test
 done_testing
