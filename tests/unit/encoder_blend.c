@@ -608,6 +608,15 @@ START_TEST(stopping_is_asked_for_between_batches)
     ck_assert_int_eq(cf_model_fit(&long_one, &params, &tuner, &model, &err), 0);
     ck_assert_uint_eq(cf_model_chunks(model), 101);
     ck_assert_uint_eq(state.asked, 2);
+    struct cf_artefacts files = CF_ARTEFACTS_INIT;
+    cf_model_save(model, &files);
+    struct index index = index_of(&files);
+    ck_assert_uint_eq(index.shape[0], 101);
+    for (size_t i = 0; i < 101; i++) {
+        ck_assert(index.embeddings[2 * i] == 0 && index.embeddings[2 * i + 1] == 1);
+    }
+    index_release(&index);
+    cf_artefacts_release(&files);
     cf_model_free(model);
     model = NULL;
     state = (struct tuner_state){.fake = the_same, .dimensions = 2, .stop_at = 2};

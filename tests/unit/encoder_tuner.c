@@ -88,6 +88,13 @@ static int fake_embed(struct cf_encoder *encoder, const struct cf_view *texts, s
     return 0;
 }
 
+/* Its files would be of no use. */
+static void fake_save(const struct cf_encoder *encoder, struct cf_artefacts *artefacts)
+{
+    (void)encoder;
+    (void)artefacts;
+}
+
 static void fake_free(struct cf_encoder *encoder)
 {
     free(encoder);
@@ -96,8 +103,11 @@ static void fake_free(struct cf_encoder *encoder)
 struct cf_encoder *tuner_fake(size_t dimensions,
                               void (*embed)(const struct cf_view *text, float *out))
 {
-    static const struct cf_encoder_type type = {
-        .name = "fake", .dimensions = fake_dimensions, .embed = fake_embed, .free = fake_free};
+    static const struct cf_encoder_type type = {.name = "fake",
+                                                .save = fake_save,
+                                                .dimensions = fake_dimensions,
+                                                .embed = fake_embed,
+                                                .free = fake_free};
     struct fake *f = cf_calloc(1, sizeof(*f));
     f->base.type = &type;
     f->dimensions = dimensions;
