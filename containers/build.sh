@@ -3,8 +3,8 @@
 #
 #   containers/build.sh [COMMIT]      COMMIT is HEAD unless told
 #
-# The images are made of what is committed, never of the working tree, and depend on nothing but the commit, BASE and the
-# packages that Debian has on that day. For each NAME of sync, orchestrate, train and cloudfolio:
+# The images are made of what is committed, never of the working tree, and depend on nothing but the commit, BASE and
+# the packages that Debian has on that day. For each NAME of sync, orchestrate, train and cloudfolio:
 #
 #   cloudfolio/NAME:TAG             in the engine's own storage
 #   build/images/NAME/              the image as it is pushed: an OCI layout with gzip layers (buildah only)
@@ -17,11 +17,11 @@
 #   TAG       the tag (the version: what git describe says of the commit)
 #   SOURCE    the repository's address for labels and lists (remote "origin", if it is an https address)
 #   OUT       the folder (build/images)
+#   REBUILD   any text that wasn't given before: compiles again what the engine has in its cache
 #
 # Exit status: 0, 64 usage, 69 neither buildah nor docker, or no base image, 65 not a commit.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
-NAMES="sync orchestrate train cloudfolio"
 
 fail() { # fail STATUS MESSAGE
     echo "images: $2" >&2
@@ -55,30 +55,30 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/context" "$out"
 git archive "$revision" Makefile common jobs containers | tar -x -C "$work/context"
 arguments=(--file "$work/context/containers/Containerfile" --build-arg "BASE=$base" --build-arg "VERSION=$version"
-    --build-arg "REVISION=$revision" --build-arg "SOURCE=$source" --build-arg "SOURCE_DATE_EPOCH=$epoch")
+    --build-arg "REVISION=$revision" --build-arg "SOURCE=$source" --build-arg "SOURCE_DATE_EPOCH=$epoch"
+    --build-arg "REBUILD=${REBUILD:-}")
 
-# build TARGET IMAGE: stages that were built before are taken from the engine's cache.
+# build TARGET OPTION…: stages that were built before are taken from the engine's cache.
 build() {
     case $builder in
     buildah)
-        buildah build --quiet --layers --pull=false --format oci --identity-label=false --timestamp "$epoch" "${arguments[@]}" \
-            --target "$1" --tag "$2" "$work/context" ;;
+        buildah build --quiet --layers --pull=false --format oci --identity-label=false --timestamp "$epoch" \
+            "${arguments[@]}" --target "$@" "$work/context" ;;
     docker)
-        docker build --quiet --provenance=false --sbom=false "${arguments[@]}" --target "$1" --tag "$2" "$work/context" ;;
+        docker build --quiet --provenance=false --sbom=false "${arguments[@]}" --target "$@" "$work/context" ;;
     esac >/dev/null
 }
 
-# files IMAGE FOLDER: copies what is in an image.
-files() {
+# lists: the lists of what is inside, into $out.
+lists() {
     local container
     case $builder in
     buildah)
-        container=$(buildah from --pull=false "$1")
-        cp -r "$(buildah mount "$container")/." "$2"
-        buildah rm "$container" >/dev/null ;;
+        build lists --output "type=local,dest=$out" ;;
     docker)
-        container=$(docker create "$1" none)
-        docker cp --quiet "$container:/." "$2"
+        build lists --tag "cloudfolio/lists:$tag"
+        container=$(docker create "cloudfolio/lists:$tag" none)
+        docker cp --quiet "$container:/." "$out"
         docker rm "$container" >/dev/null ;;
     esac
 }
@@ -104,10 +104,8 @@ report() {
     printf '%-12s %9d bytes  %s\n' "$1" "$bytes" "$digest"
 }
 
-build lists "cloudfolio/lists:$tag" ||
-    fail 69 "the build failed; if $base can't be had, BASE names another base image"
-files "cloudfolio/lists:$tag" "$out"
-for name in $NAMES; do
-    build "$name" "cloudfolio/$name:$tag"
+lists || fail 69 "the build failed; if $base can't be had, BASE names another base image"
+for name in sync orchestrate train cloudfolio; do
+    build "$name" --tag "cloudfolio/$name:$tag"
     report "$name" "cloudfolio/$name:$tag"
 done
