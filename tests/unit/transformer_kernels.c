@@ -224,18 +224,16 @@ START_TEST(bfloat16_rounds_to_nearest)
 {
     static const uint32_t low[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
     const struct cf_kernels *k = reference_kernels(_i, "bfloat16_rounds_to_nearest");
+    size_t wrong = 0;
     for (uint32_t i = 0; k && i < 6U << 16; i++) {
         uint32_t high = i / 6;
         float x = from_bits(high << 16 | low[i % 6]);
         uint16_t got;
         k->to_bf16(1, &x, &got);
-        if (isnan(x)) {
-            ck_assert(isnan(from_bits((uint32_t)got << 16)));
-            continue;
-        }
         bool up = low[i % 6] > 0x8000 || (low[i % 6] == 0x8000 && high % 2);
-        ck_assert_uint_eq(got, high + up);
+        wrong += (isnan(x) ? !isnan(from_bits((uint32_t)got << 16)) : got != high + up) ? 1 : 0;
     }
+    ck_assert_uint_eq(wrong, 0);
 }
 END_TEST
 
