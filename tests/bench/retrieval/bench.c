@@ -1,10 +1,11 @@
 /* How well the model finds the right project, against two BM25s, on a corpus of packages.
  *
- *     retrieval CORPUS [--half tune|report] [--params JSON]
+ *     retrieval CORPUS [--half tune|report] [--params JSON] [--model FOLDER]
  *
  * CORPUS is what corpus.mjs writes. Its projects are put in the order of a hash of their names; the
- * first half is for choosing parameters, the second for reporting. Prints one Markdown table.
- * README.md says how to read it. */
+ * first half is for choosing parameters, the second for reporting. FOLDER is a sentence
+ * transformer's, as Hugging Face has it: with one there are two rows more. Prints one Markdown
+ * table. README.md says how to read it. */
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -19,22 +20,36 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
+#include "common/base/cpus.h"
 #include "common/base/hash.h"
 #include "common/base/json.h"
+#include "common/encoder/bert_folder.h"
 #include "common/encoder/documents.h"
 #include "common/encoder/evaluate.h"
 #include "common/encoder/holdout.h"
 #include "common/encoder/model.h"
 #include "common/encoder/text.h"
+#include "common/encoder/transformer.h"
 
 #define SUBSET ((size_t)60)
 #define SUBSETS 6
 #define LINE_MAX_BYTES (4UL << 20)
 
-enum system { PLAIN, TUNED, LSA, BLEND, LANGUAGE, SYSTEMS };
+/* The last two only with a transformer. */
+enum system { PLAIN, TUNED, LSA, BLEND, LANGUAGE, TRANSFORMER, JOINED, SYSTEMS };
 
-static const char *const system_names[] = {"plain BM25", "tuned BM25", "LSA, best chunk",
-                                           "blend (the product)", "blend + language match"};
+static const char *const system_names[] = {"plain BM25",
+                                           "tuned BM25",
+                                           "LSA, best chunk",
+                                           "blend (the product)",
+                                           "blend + language match",
+                                           "transformer as it is, best chunk",
+                                           "blend with a transformer, as it is (not fine-tuned)"};
+
+static const double DEFAULT_WEIGHT = .3; /* of the transformer */
+
+static struct cf_bert_folder base; /* layout.parameters is 0 without one */
+static size_t systems = TRANSFORMER;
 
 struct sums {
     struct cf_score score[SYSTEMS];
@@ -141,12 +156,61 @@ static struct cf_corpus slice(const struct packages *packages, size_t from, size
     return (struct cf_corpus){projects, count};
 }
 
+/* --- the transformer
+ * -------------------------------------------------------------------------------- */
+
+static void read_file(const char *folder, const char *name, struct cf_artefacts *files)
+{
+    char *path = cf_asprintf("%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    if (file) {
+        struct cf_buf *data = &cf_artefacts_add(files, name, "")->data;
+        char part[65536];
+        size_t n;
+        while ((n = fread(part, 1, sizeof(part), file)) > 0) {
+            cf_buf_append(data, part, n);
+        }
+        if (ferror(file)) {
+            fail("can't read", path);
+        }
+        (void)fclose(file);
+    }
+    free(path);
+}
+
+static void read_base(const char *folder)
+{
+    struct cf_artefacts files = CF_ARTEFACTS_INIT;
+    struct cf_error err;
+    for (size_t i = 0; cf_bert_files[i]; i++) {
+        read_file(folder, cf_bert_files[i], &files);
+    }
+    if (cf_bert_folder_read(&files, &base, &err)) {
+        fail(folder, err.message);
+    }
+    cf_artefacts_release(&files);
+    systems = SYSTEMS;
+}
+
+/* Tunes nothing: the model as it is. */
+static int as_it_is(void *context, const struct cf_corpus *corpus, struct cf_encoder **out,
+                    struct cf_error *err)
+{
+    (void)context;
+    (void)corpus;
+    size_t threads = cf_cpus() < 16 ? cf_cpus() : 16;
+    return cf_transformer_new(&base.layout, base.weights, base.vocabulary, threads, out, err);
+}
+
+static const struct cf_tuner tuner = {as_it_is, NULL, NULL};
+
 /* --- asking
  * ---------------------------------------------------------------------------------------- */
 
 struct exam {
     const struct cf_corpus *corpus;
     struct cf_model *model;
+    struct cf_model *joined; /* with the transformer; NULL without one */
     struct cf_bm25 *plain;
     struct cf_bm25 *words; /* the tuned index again: says which words a document has */
     struct cf_hit *hits;
@@ -165,6 +229,14 @@ static void exam_init(struct exam *exam, const struct cf_corpus *corpus,
     if (cf_model_fit(held, params, NULL, &exam->model, &err)) {
         fail("fit", err.message);
     }
+    exam->joined = NULL;
+    if (systems == SYSTEMS) {
+        struct cf_model_params with = *params;
+        with.transformer = params->transformer > 0 ? params->transformer : DEFAULT_WEIGHT;
+        if (cf_model_fit(held, &with, &tuner, &exam->joined, &err)) {
+            fail("fit", err.message);
+        }
+    }
     cf_documents_read(held, &chunking, &documents);
     exam->plain = cf_documents_bm25(&documents, held, &plain, 1);
     exam->words = cf_documents_bm25(&documents, held, &tuned, params->field_weight);
@@ -176,6 +248,7 @@ static void exam_init(struct exam *exam, const struct cf_corpus *corpus,
 static void exam_release(struct exam *exam)
 {
     cf_model_free(exam->model);
+    cf_model_free(exam->joined);
     cf_bm25_free(exam->plain);
     cf_bm25_free(exam->words);
     free(exam->hits);
@@ -192,6 +265,30 @@ static size_t rank_of(const double *scores, size_t count, size_t right)
     return rank;
 }
 
+static size_t search(struct exam *exam, struct cf_model *model, const char *question,
+                     double language_weight)
+{
+    struct cf_search_options options = {exam->corpus->count, language_weight, true};
+    struct cf_error err;
+    size_t count;
+    if (cf_model_search(model, question, &options, exam->hits, &count, &err)) {
+        fail("search", err.message);
+    }
+    return count;
+}
+
+static void ask_joined(struct exam *exam, const char *question, bool found[SYSTEMS])
+{
+    size_t n = exam->corpus->count;
+    size_t count = search(exam, exam->joined, question, 0);
+    for (size_t i = 0; i < count; i++) {
+        const struct cf_hit *hit = &exam->hits[i];
+        exam->scores[TRANSFORMER * n + hit->index] = hit->transformer;
+        exam->scores[JOINED * n + hit->index] = hit->score;
+    }
+    found[TRANSFORMER] = found[JOINED] = count > 0;
+}
+
 static void add_question(struct exam *exam, const char *question, size_t right, struct sums *sums)
 {
     size_t n = exam->corpus->count;
@@ -200,15 +297,10 @@ static void add_question(struct exam *exam, const char *question, size_t right, 
         scores[i] = 0;
     }
     (void)cf_bm25_score(exam->plain, question, strlen(question), scores + PLAIN * n);
-    bool found[SYSTEMS] = {scores[PLAIN * n + right] > 0, false, false, false, false};
+    bool found[SYSTEMS] = {scores[PLAIN * n + right] > 0};
     for (int with = 0; with < 2; with++) {
         double weight = with ? cf_model_params(exam->model)->language_weight : 0;
-        struct cf_search_options options = {n, weight, true};
-        size_t count;
-        struct cf_error err;
-        if (cf_model_search(exam->model, question, &options, exam->hits, &count, &err)) {
-            fail("search", err.message);
-        }
+        size_t count = search(exam, exam->model, question, weight);
         for (size_t i = 0; i < count; i++) {
             const struct cf_hit *hit = &exam->hits[i];
             scores[TUNED * n + hit->index] = hit->bm25;
@@ -218,8 +310,11 @@ static void add_question(struct exam *exam, const char *question, size_t right, 
         found[with ? LANGUAGE : BLEND] = count > 0;
         found[LSA] = count > 0;
     }
+    if (exam->joined) {
+        ask_joined(exam, question, found);
+    }
     found[TUNED] = scores[TUNED * n + right] > 0;
-    for (size_t s = 0; s < SYSTEMS; s++) {
+    for (size_t s = 0; s < systems; s++) {
         size_t rank = found[s] ? rank_of(scores + s * n, n, right) : 0;
         sums->score[s].mrr10 += cf_reciprocal_rank(rank);
         sums->score[s].recall1 += rank == 1;
@@ -386,7 +481,7 @@ static double mrr(const struct sums *sums, enum system s)
 
 static void print_scores(const struct column *columns)
 {
-    for (size_t s = 0; s < SYSTEMS; s++) {
+    for (size_t s = 0; s < systems; s++) {
         (void)printf("| %s |", system_names[s]);
         for (size_t c = 0; c < 2; c++) {
             const struct sums *w = &columns[c].whole;
@@ -465,6 +560,8 @@ int main(int argc, char **argv)
         json_t *json = NULL;
         if (strcmp(argv[i], "--half") == 0) {
             tune = strcmp(argv[i + 1], "tune") == 0;
+        } else if (strcmp(argv[i], "--model") == 0) {
+            read_base(argv[i + 1]);
         } else if (strcmp(argv[i], "--params") != 0) {
             fail("unknown option", argv[i]);
         } else if (cf_json_parse(argv[i + 1], strlen(argv[i + 1]), "--params", &json, &err) ||
@@ -474,7 +571,8 @@ int main(int argc, char **argv)
         json_decref(json);
     }
     if (argc < 2 || argc % 2) {
-        (void)fprintf(stderr, "usage: retrieval CORPUS [--half tune|report] [--params JSON]\n");
+        (void)fprintf(stderr, "usage: retrieval CORPUS [--half tune|report] [--params JSON] "
+                              "[--model FOLDER]\n");
         return EX_USAGE;
     }
     read_packages(argv[1], &packages);
@@ -484,5 +582,6 @@ int main(int argc, char **argv)
     qsort(packages.items, packages.count, sizeof(*packages.items), by_order);
     size_t half = packages.count / 2;
     report(&packages, tune ? 0 : half, tune ? half : packages.count - half, &params);
+    cf_bert_folder_release(&base);
     return 0;
 }
