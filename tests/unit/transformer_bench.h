@@ -16,6 +16,8 @@ struct bench {
 /* The CPU backend with two threads and one kind of kernels (reference_kernels). False where this
  * CPU hasn't those. Closing fails the test when an operation failed, and gives all arrays back. */
 bool bench_open(struct bench *b, int which, const char *test);
+/* The same with the kernels it chooses by itself. */
+void bench_open_best(struct bench *b, bool bf16);
 void bench_close(struct bench *b);
 
 /* NaN everywhere: what an operation must set, or must not read. */

@@ -93,6 +93,19 @@ static void check_forward(const struct norm_case *c)
     }
 }
 
+/* What norm_again makes of what norm keeps. */
+static void check_again(const struct cf_kernels *k, const struct norm_case *c)
+{
+    float *y = guarded(ROWS * c->n, 1, 1);
+    struct cf_norm again = c->a;
+    again.dropout.rate = 0;
+    again.y.at = y;
+    k->norm_again(&again, FIRST, ROWS - FIRST);
+    ck_assert(transformer_difference(y + FIRST * c->n, c->y + FIRST * c->n, (ROWS - FIRST) * c->n) <
+              1e-6);
+    guarded_free(y, ROWS * c->n);
+}
+
 static void check_backward(const struct cf_kernels *k, const struct norm_case *c)
 {
     size_t n = c->n;
@@ -131,6 +144,7 @@ START_TEST(norms)
         k->norm(&c.a, FIRST, ROWS - FIRST, c.work);
         check_forward(&c);
         check_backward(k, &c);
+        check_again(k, &c);
         /* without what the backward pass needs: the same, in place */
         float *y = guarded(ROWS * c.n, 1, 1);
         c.a.xhat.at = NULL;
