@@ -122,12 +122,13 @@ static int follow(struct walk *walk, const struct cf_input *pin, int depth, json
     struct cf_error failure;
     char name[64];
     (void)snprintf(name, sizeof(name), "%s %" PRIu64, pin->dataset, pin->version);
+    bool shared = strcmp(pin->dataset, "base-models") == 0;
     if (depth > DEPTH_MAX || json_object_get(walk->seen, name) ||
-        !cf_dataset_is_known(pin->dataset)) {
+        (!shared && !cf_dataset_is_known(pin->dataset))) {
         return 0;
     }
     (void)json_object_set_new(walk->seen, name, json_true());
-    cf_dataset_init(&dataset, walk->tool->store, walk->tenant, pin->dataset);
+    cf_dataset_init(&dataset, walk->tool->store, shared ? NULL : walk->tenant, pin->dataset);
     int rc = cf_dataset_at(&dataset, pin->version, &marker, &failure);
     if (rc == CF_ENOTFOUND) {
         *out = lost_node(pin, "collected");

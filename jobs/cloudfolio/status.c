@@ -61,7 +61,12 @@ static bool bundle_is_current(const struct state *s)
     return same;
 }
 
-/* Of the two datasets, the request that pins the later bundle: what train would take. */
+static json_int_t turn_of(const struct cf_marker *request)
+{
+    return json_integer_value(json_object_get(request->summary, "turn"));
+}
+
+/* Of the two datasets, the request that train would take (cf_request_is_later). */
 static const struct cf_marker *latest_request(const struct state *s)
 {
     const struct cf_marker *cpu = &s->newest[REQUEST];
@@ -71,7 +76,10 @@ static const struct cf_marker *latest_request(const struct state *s)
     if (!gpu->version || !cpu->version) {
         return cpu->version ? cpu : gpu->version ? gpu : NULL;
     }
-    return a && b && b->version > a->version ? gpu : cpu;
+    if (a && b && a->version != b->version) {
+        return b->version > a->version ? gpu : cpu;
+    }
+    return turn_of(cpu) > turn_of(gpu) ? cpu : gpu;
 }
 
 static bool is_trained(const struct cf_marker *request, const struct cf_marker *model)

@@ -149,6 +149,9 @@ static int commit(struct cf_run *run, const char *dataset_name, const struct cf_
     }
     json_t *summary = json_pack("{s:I,s:I,s:f}", "repositories", (json_int_t)request->repositories,
                                 "words", (json_int_t)request->words, "work", request->work);
+    if (request->turn) {
+        (void)json_object_set_new(summary, "turn", json_integer((json_int_t)request->turn));
+    }
     int rc = cf_commit_finish(c, cf_request_write(request), hash, summary, &marker, err);
     if (!rc) {
         cf_run_record_output(&run->record, &marker);

@@ -51,6 +51,7 @@ check "the transformer alone has its scores" is number "$(file evaluation.json |
 check "and each question its rank by it" is true "$(file evaluation.json | jq '[.questions[] | has("rank_transformer")] | all')"
 check "its weight in the blend is one of those tried" is true "$(file config.json | jq '(.params.transformer // 0) | (. * 10 | round) / 10 - . | fabs < 1e-9')"
 check "the base model is an input of the version" is 1 "$(cloudfolio cat octocat model --marker | jq '[.inputs[] | select(.dataset == "base-models")] | length')"
+check "and in its lineage" is 1 "$(cloudfolio lineage octocat --json | jq '[.. | objects | select(.dataset? == "base-models" and .state == "ok")] | length')"
 check "search answers" exits 0 cloudfolio search octocat "sign and verify JSON web tokens" --json
 check "with what is asked for" is jose "$(jq -r '.hits[0].project' "$WORK/out")"
 check "no checkpoint was needed" exits 65 cloudfolio cat octocat checkpoint
@@ -164,6 +165,13 @@ check "without a base model it gets one" exits 0 cloudfolio tenant set no-docs -
 check "a request without" exits 0 cloudfolio-orchestrate --tenant no-docs
 check "and a model" exits 0 cloudfolio-train --tenant no-docs
 export CLOUDFOLIO_STORE="file:$WORK/store"
+unset CLOUDFOLIO_FINETUNE
+check "the first base model again, on the other queue" exits 0 cloudfolio tenant set octocat --base-model small
+check "is asked for" exits 0 cloudfolio-orchestrate --tenant octocat --gpu-work 1
+check "though the bundle is the same" is "$(cloudfolio cat octocat request | jq .bundle.version)" "$(cloudfolio cat octocat request-gpu | jq .bundle.version)"
+check "status says so" is "request-gpu" "$(cloudfolio status octocat --json | jq -r '.tenants[0].pending[].why | split(" ")[0]')"
+check "train takes it" exits 0 cloudfolio-train --tenant octocat
+check "nothing is pending then" is 0 "$(cloudfolio status octocat --json | jq '.tenants[0].pending | length')"
 check "everything verifies" exits 0 cloudfolio verify
 check "every document has its schema" /usr/bin/python3 $HERE/schema.py "$WORK/store" --self-test
 done_testing
