@@ -10,7 +10,8 @@ enum { BOTH_HALVES = -1 };
 /* 0 has weight 0; then come each weight without and with whitening. */
 double cf_candidate_weight(size_t candidate)
 {
-    return (double)((candidate + 1) / 2) / 10;
+    size_t tenths = (candidate + 1) / 2;
+    return (double)tenths / 10;
 }
 
 bool cf_candidate_whitens(size_t candidate)
