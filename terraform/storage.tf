@@ -114,7 +114,7 @@ resource "aws_ecr_lifecycle_policy" "image" {
 # A warning, not an error: the repositories are made by the first apply, and the images pushed after it.
 check "images_are_pushed" {
   data "aws_ecr_image" "sync" {
-    repository_name = aws_ecr_repository.image["sync"].name
+    repository_name = "${var.name}/sync" # not the resource's, so that it is looked up when planning
     image_tag       = var.image_tag
   }
 
