@@ -78,17 +78,15 @@ static void ffn_backward(const struct cf_pass *pass, size_t layer, const struct 
     const struct cf_bert_layer *l = &m->layout->layers[layer];
     cf_ref dy = norm_backward(pass, xhat_at(m, layer + 1), 2 * layer + 2, l->norm_weight,
                               l->norm_bias, cf_pass_dropout(pass, CF_BEHIND_FFN, layer));
-    /* g [rows, ffn] = gelu(z), then the gradient of z in its place */
-    m->compute->ops->gelu_backward(m->compute, cf_pass_rows(pass) * c->ffn, kept->z, m->a.g);
     struct dense down = {.weight = l->down_weight,
                          .bias = l->down_bias,
-                         .x = m->a.g,
+                         .x = kept->g,
                          .in = c->ffn,
                          .dy = dy,
                          .out = c->hidden,
                          .dy_stride = c->hidden,
-                         .dx = m->a.g,
-                         .factor = kept->z};
+                         .dx = kept->slope,
+                         .factor = kept->slope};
     dense_backward(pass, &down);
     struct cf_norm again = {.rows = cf_pass_rows(pass),
                             .n = c->hidden,
@@ -101,7 +99,7 @@ static void ffn_backward(const struct cf_pass *pass, size_t layer, const struct 
                        .bias = l->up_bias,
                        .x = m->a.t,
                        .in = c->hidden,
-                       .dy = m->a.g,
+                       .dy = kept->slope,
                        .out = c->ffn,
                        .dy_stride = c->ffn,
                        .dx = m->a.d,
@@ -109,28 +107,23 @@ static void ffn_backward(const struct cf_pass *pass, size_t layer, const struct 
     dense_backward(pass, &up);
 }
 
-/* g [rows, 3 hidden], the gradients of q, k and v → d += theirs of the layer's input */
-static void project_backward(const struct cf_pass *pass, size_t layer)
+/* d += the gradient of the layer's input, given that of q, k and v */
+static void project_backward(const struct cf_pass *pass, size_t layer, cf_ref dqkv)
 {
     struct cf_bert *m = pass->model;
     size_t hidden = m->layout->config.hidden;
     const struct cf_bert_layer *l = &m->layout->layers[layer];
-    const size_t offsets[3][2] = {{l->query_weight, l->query_bias},
-                                  {l->key_weight, l->key_bias},
-                                  {l->value_weight, l->value_bias}};
     cf_layer_input(pass, layer);
-    for (size_t i = 0; i < 3; i++) {
-        struct dense a = {.weight = offsets[i][0],
-                          .bias = offsets[i][1],
-                          .x = m->a.x,
-                          .in = hidden,
-                          .dy = cf_ref_plus(m->a.g, i * hidden),
-                          .out = hidden,
-                          .dy_stride = 3 * hidden,
-                          .dx = m->a.d,
-                          .add = true};
-        dense_backward(pass, &a);
-    }
+    struct dense a = {.weight = l->query_weight,
+                      .bias = l->query_bias,
+                      .x = m->a.x,
+                      .in = hidden,
+                      .dy = dqkv,
+                      .out = 3 * hidden,
+                      .dy_stride = 3 * hidden,
+                      .dx = m->a.d,
+                      .add = true};
+    dense_backward(pass, &a);
 }
 
 /* From the LayerNorm behind the attention to the layer's input: d → d. */
@@ -160,10 +153,10 @@ static void attention_backward(const struct cf_pass *pass, size_t layer, const s
                     .log_sums = kept->log_sums,
                     .dropout = cf_pass_dropout(pass, CF_IN_ATTENTION, layer)},
         .dcontext = m->a.t,
-        .dqkv = m->a.g,
+        .dqkv = kept->g,
     };
     m->compute->ops->attention_backward(m->compute, &a);
-    project_backward(pass, layer);
+    project_backward(pass, layer, kept->g);
 }
 
 void cf_layer_backward(const struct cf_pass *pass, size_t layer)

@@ -38,15 +38,15 @@ static int check_options(const struct cf_bert_layout *layout, const struct cf_be
 static void list_matrices(struct cf_bert *m)
 {
     const struct cf_bert_config *c = &m->layout->config;
-    m->matrices = cf_calloc(6 * c->layers, sizeof(*m->matrices));
+    m->matrices = cf_calloc(4 * c->layers, sizeof(*m->matrices));
     for (size_t i = 0; i < c->layers; i++) {
         const struct cf_bert_layer *l = &m->layout->layers[i];
-        const size_t parts[6][3] = {
-            {l->query_weight, c->hidden, c->hidden}, {l->key_weight, c->hidden, c->hidden},
-            {l->value_weight, c->hidden, c->hidden}, {l->output_weight, c->hidden, c->hidden},
-            {l->up_weight, c->ffn, c->hidden},       {l->down_weight, c->hidden, c->ffn}};
-        for (size_t k = 0; k < 6; k++) {
-            m->matrices[6 * i + k] =
+        const size_t parts[4][3] = {{l->query_weight, 3 * c->hidden, c->hidden},
+                                    {l->output_weight, c->hidden, c->hidden},
+                                    {l->up_weight, c->ffn, c->hidden},
+                                    {l->down_weight, c->hidden, c->ffn}};
+        for (size_t k = 0; k < 4; k++) {
+            m->matrices[4 * i + k] =
                 (struct cf_weight){cf_ref_plus(m->weights, parts[k][0]), parts[k][1], parts[k][2]};
         }
     }

@@ -10,7 +10,8 @@ struct cf_kept {
     cf_ref qkv;      /* [rows, 3 hidden] */
     cf_ref context;  /* [rows, hidden] */
     cf_ref xhat;     /* [rows, hidden], of the LayerNorm behind the attention */
-    cf_ref z;        /* [rows, ffn], before GELU */
+    cf_ref g;        /* [rows, max(ffn, 3 hidden)], GELU; later the gradient of qkv */
+    cf_ref slope;    /* [rows, ffn], its derivative; later the gradient of what goes into it */
     cf_ref log_sums; /* [heads, rows] */
 };
 
@@ -23,7 +24,7 @@ struct cf_activations {
     cf_ref scales; /* * [2 layers + 1][rows]: of the embeddings, then two a layer */
     cf_ref x, t;   /* [rows, hidden]: the layer's input and output; a place for a while */
     cf_ref d, e;   /* * [rows, hidden]: the gradient; the same behind a dropout */
-    cf_ref g;      /* [rows, max(ffn, 3 hidden)] */
+    cf_ref g;      /* [rows, ffn], NULL in training */
     cf_ref slots;  /* [slot_count] times what cf_kept is, slot_floats each */
     size_t slot_count, slot_floats;
 };
@@ -37,7 +38,7 @@ struct cf_bert {
     size_t arena_floats;
     cf_ref embeddings, dembeddings; /* [most_texts, hidden] */
     cf_ref lengths;                 /* [most_texts] */
-    struct cf_weight *matrices;     /* [6 layers], for prepare */
+    struct cf_weight *matrices;     /* [4 layers], for prepare */
     uint32_t steps;
     bool *seen;           /* [vocabulary]: the word's gradient was not always 0 */
     int32_t *touched;     /* words whose gradients are not 0 now */

@@ -67,7 +67,9 @@ struct cf_linear {
     cf_ref bias;   /* [out], added to y; none: NULL */
     cf_ref y;      /* [rows, out], a row every y_stride floats */
     size_t y_stride;
-    cf_ref gelu; /* [rows, out], = gelu(y); may be y itself; none: NULL. Then y_stride is out. */
+    /* [rows, out] = gelu(y), then y = gelu'(y); may be y itself, which then is gelu(y); none: NULL.
+     * Where it is there, y_stride is out. */
+    cf_ref gelu;
 };
 
 /* The gradients of y = x · weightᵀ + bias, given dy. */
@@ -81,7 +83,9 @@ struct cf_linear_backward {
     cf_ref dbias;   /* [out] = the sum of dy's rows */
     cf_ref dx;      /* [rows, in] = dy · weight; may be x */
     bool add;       /* dx += instead */
-    cf_ref factor;  /* [rows, in]: dx is multiplied with it, element by element; none: NULL */
+    /* [rows, in]: dx is multiplied with it, element by element; may be dx; none: NULL. Not with
+     * add. */
+    cf_ref factor;
 };
 
 /* s = dropout(x + bias) + residual;  xhat = (s − mean) / √(variance + eps);
@@ -201,8 +205,6 @@ struct cf_compute_ops {
 
     void (*linear)(struct cf_compute *c, const struct cf_linear *a);
     void (*linear_backward)(struct cf_compute *c, const struct cf_linear_backward *a);
-    /* g = gelu(z), z = gelu'(z) */
-    void (*gelu_backward)(struct cf_compute *c, size_t count, cf_ref z, cf_ref g);
     void (*norm)(struct cf_compute *c, const struct cf_norm *a);
     void (*norm_backward)(struct cf_compute *c, const struct cf_norm_backward *a);
     /* y = dropout(xhat · gamma + beta) once more, from what norm and embed keep; y may be xhat */

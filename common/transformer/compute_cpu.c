@@ -127,27 +127,12 @@ static size_t chunk(size_t count, size_t first)
     return count - first < CHUNK ? count - first : CHUNK;
 }
 
-static void gelu_task(void *arg, size_t task, size_t worker)
-{
-    (void)worker;
-    const struct elements_job *j = arg;
-    size_t first = task * CHUNK;
-    j->kernels->gelu_backward(chunk(j->count, first), j->x + first, j->y + first);
-}
-
 static void add_task(void *arg, size_t task, size_t worker)
 {
     (void)worker;
     const struct elements_job *j = arg;
     size_t first = task * CHUNK;
     j->kernels->add(chunk(j->count, first), j->x + first, j->y + first);
-}
-
-void cf_cpu_gelu_backward(struct cf_compute *c, size_t count, cf_ref z, cf_ref g)
-{
-    struct cf_cpu *cpu = cf_cpu_of(c);
-    struct elements_job job = {cpu->kernels, count, z.at, g.at};
-    cf_compute_pool_run(cpu->pool, (count + CHUNK - 1) / CHUNK, gelu_task, &job);
 }
 
 void cf_cpu_add(struct cf_compute *c, size_t count, cf_ref x, cf_ref y)
@@ -261,7 +246,6 @@ static const struct cf_compute_ops cpu_ops = {
     .prepare = cf_cpu_prepare,
     .linear = cf_cpu_linear,
     .linear_backward = cf_cpu_linear_backward,
-    .gelu_backward = cf_cpu_gelu_backward,
     .norm = cf_cpu_norm,
     .norm_backward = cf_cpu_norm_backward,
     .norm_again = cf_cpu_norm_again,

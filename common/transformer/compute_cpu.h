@@ -21,9 +21,9 @@ struct cf_cpu {
     struct cf_gemm *gemm;
     struct cf_scratch scratch; /* of a worker, inside of one operation */
     struct cf_scratch sums;    /* one piece: partial sums of an operation's blocks */
+    struct cf_scratch halves;  /* bfloat16 copies of x and dy, for linear_backward */
     bool failed;
     struct cf_error failure;
-    struct cf_scratch halves; /* one piece: a bfloat16 copy of x, for linear_backward */
 };
 
 static inline struct cf_cpu *cf_cpu_of(struct cf_compute *c)
@@ -38,7 +38,7 @@ void *cf_cpu_aligned(size_t bytes);
 void cf_scratch_need(struct cf_scratch *scratch, size_t count, size_t bytes);
 void cf_scratch_release(struct cf_scratch *scratch);
 
-/* Matrix products (compute_cpu_gemm.c, compute_cpu_linear.c). */
+/* Matrix products (compute_cpu_gemm.c). */
 int cf_gemm_new(bool bf16, size_t workers, struct cf_gemm **out, struct cf_error *err);
 void cf_gemm_free(struct cf_gemm *gemm);
 void cf_gemm_changed(struct cf_gemm *gemm);
@@ -85,6 +85,29 @@ struct cf_gemm_pack *cf_gemm_packed(struct cf_gemm *gemm, const float *weight, s
 /* Fills it; any thread, but one at a time each. */
 bool cf_gemm_pack_run(struct cf_gemm *gemm, struct cf_gemm_pack *pack, size_t worker);
 
+/* c [rows, n] = a · packed, in blocks of rows for threads to share (compute_cpu_linear.c). Which
+ * rows a block has depends on rows only. */
+struct cf_rows_product {
+    struct cf_cpu *cpu;
+    size_t rows, n, k;
+    const struct cf_gemm_pack *pack;
+    const struct cf_gemm_product *whole, *small; /* set by plan */
+};
+size_t cf_rows_blocks(size_t rows);
+size_t cf_rows_most(void); /* rows of a block */
+bool cf_rows_plan(struct cf_rows_product *p, enum cf_gemm_kind kind, bool add,
+                  struct cf_error *err);
+void cf_rows_block(const struct cf_rows_product *p, size_t block, size_t *first, size_t *rows);
+/* a and c: of the block, with room for cf_compute_rows(rows). False when oneDNN fails. */
+bool cf_rows_multiply(const struct cf_rows_product *p, size_t block, const void *a, float *c,
+                      size_t worker);
+
+/* Bytes of an element of a and b. */
+static inline size_t cf_cpu_element(const struct cf_cpu *cpu)
+{
+    return cf_gemm_bf16(cpu->gemm) ? sizeof(uint16_t) : sizeof(float);
+}
+
 /* Keeps the first failure, for status. */
 void cf_cpu_fail(struct cf_cpu *cpu, const struct cf_error *failure);
 
@@ -101,7 +124,6 @@ void cf_cpu_embed(struct cf_compute *c, const struct cf_embed *a);
 void cf_cpu_embed_backward(struct cf_compute *c, const struct cf_embed_backward *a);
 void cf_cpu_pool(struct cf_compute *c, const struct cf_pool *a);
 void cf_cpu_pool_backward(struct cf_compute *c, const struct cf_pool_backward *b);
-void cf_cpu_gelu_backward(struct cf_compute *c, size_t count, cf_ref z, cf_ref g);
 void cf_cpu_add(struct cf_compute *c, size_t count, cf_ref x, cf_ref y);
 void cf_cpu_drop(struct cf_compute *c, size_t rows, size_t n, cf_ref x,
                  const struct cf_dropout *dropout);

@@ -107,27 +107,44 @@ static void scale(size_t n, float *x, float factor)
 }
 
 /* Sums of 32 rows are added to the total one after another: errors don't grow with the number of
- * rows as they would in one long sum. */
+ * rows as they would in one long sum. width: floats, at most LANES; count: vectors, 1 where width
+ * isn't LANES. */
+INLINE void sum_columns(size_t rows, size_t count, size_t width, const float *x, size_t stride,
+                        float *out)
+{
+    vector total[4] = {{0}};
+    for (size_t i = 0; i < rows;) {
+        vector part[4] = {{0}};
+        size_t end = i + 32 < rows ? i + 32 : rows;
+        for (; i < end; i++) {
+            UNROLL(4)
+            for (size_t j = 0; j < count; j++) {
+                const float *at = x + i * stride + j * LANES;
+                part[j] += width == LANES ? load(at) : load_some(at, width);
+            }
+        }
+        UNROLL(4)
+        for (size_t j = 0; j < count; j++) {
+            total[j] += part[j];
+        }
+    }
+    UNROLL(4)
+    for (size_t j = 0; j < count; j++) {
+        store_some(out + j * LANES, total[j], width);
+    }
+}
+
 static void sum_rows(size_t rows, size_t n, const float *x, size_t stride, float *out)
 {
-    for (size_t j = 0; j < n; j += LANES) {
-        size_t width = n - j < LANES ? n - j : LANES;
-        vector total = {0};
-        for (size_t i = 0; i < rows;) {
-            vector part = {0};
-            size_t end = i + 32 < rows ? i + 32 : rows;
-            if (width == LANES) {
-                for (; i < end; i++) {
-                    part += load(x + i * stride + j);
-                }
-            } else {
-                for (; i < end; i++) {
-                    part += load_some(x + i * stride + j, width);
-                }
-            }
-            total += part;
-        }
-        store_some(out + j, total, width);
+    size_t j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) {
+        sum_columns(rows, 4, LANES, x + j, stride, out + j);
+    }
+    for (; j + LANES <= n; j += LANES) {
+        sum_columns(rows, 1, LANES, x + j, stride, out + j);
+    }
+    if (j < n) {
+        sum_columns(rows, 1, n - j, x + j, stride, out + j);
     }
 }
 

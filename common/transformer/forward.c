@@ -32,14 +32,13 @@ static size_t wide(const struct cf_bert_config *c)
 static size_t slot_floats(const struct cf_bert_config *c, size_t rows, bool training)
 {
     size_t a_row = 4 * c->hidden; /* encoding needs q, k, v and context only */
-    return rows * (training ? a_row + c->hidden + c->ffn + c->heads : a_row);
+    return rows * (training ? a_row + c->hidden + c->ffn + wide(c) + c->heads : a_row);
 }
 
 static size_t fixed_floats(const struct cf_bert_config *c, size_t rows, bool training)
 {
-    size_t a_row = 2 * c->hidden + wide(c);
     size_t kept = (c->layers + 1) * c->hidden + 2 * c->layers + 1;
-    return rows * (training ? a_row + 2 * c->hidden + kept : a_row);
+    return rows * (2 * c->hidden + (training ? 2 * c->hidden + kept : c->ffn));
 }
 
 size_t cf_activations_floats(const struct cf_bert_config *c, size_t rows, bool training,
@@ -65,8 +64,9 @@ void cf_activations_divide(struct cf_bert *model, size_t rows, bool training)
     size_t one = a->rows * c->hidden;
     a->x = take(&rest, one);
     a->t = take(&rest, one);
-    a->g = take(&rest, a->rows * wide(c));
-    if (training) {
+    if (!training) {
+        a->g = take(&rest, a->rows * c->ffn);
+    } else {
         a->d = take(&rest, one);
         a->e = take(&rest, one);
         a->xhats = take(&rest, (c->layers + 1) * one);
@@ -97,7 +97,8 @@ struct cf_kept cf_activations_of(const struct cf_bert *model, size_t layer)
     kept.context = take(&at, a->rows * c->hidden);
     if (a->training) {
         kept.xhat = take(&at, a->rows * c->hidden);
-        kept.z = take(&at, a->rows * c->ffn);
+        kept.g = take(&at, a->rows * wide(c));
+        kept.slope = take(&at, a->rows * c->ffn);
         kept.log_sums = at;
     }
     return kept;
@@ -128,28 +129,21 @@ static cf_ref scale_at(const struct cf_bert *m, size_t which)
     return m->a.training ? cf_ref_plus(m->a.scales, which * m->a.rows) : none();
 }
 
-/* qkv [rows, 3 hidden] = x [rows, hidden] · [hidden, hidden]ᵀ + bias, three times */
+/* qkv [rows, 3 hidden] = x [rows, hidden] · [3 hidden, hidden]ᵀ + bias */
 static void project(const struct cf_pass *pass, size_t layer, const struct cf_kept *kept)
 {
     struct cf_bert *m = pass->model;
     size_t hidden = m->layout->config.hidden;
     const struct cf_bert_layer *l = &m->layout->layers[layer];
-    const size_t offsets[3][2] = {{l->query_weight, l->query_bias},
-                                  {l->key_weight, l->key_bias},
-                                  {l->value_weight, l->value_bias}};
-    for (size_t i = 0; i < 3; i++) {
-        struct cf_linear a = {
-            .rows = cf_pass_rows(pass),
-            .in = hidden,
-            .out = hidden,
-            .x = m->a.x,
-            .weight = weight(pass, offsets[i][0]),
-            .bias = weight(pass, offsets[i][1]),
-            .y = cf_ref_plus(kept->qkv, i * hidden),
-            .y_stride = 3 * hidden,
-        };
-        m->compute->ops->linear(m->compute, &a);
-    }
+    struct cf_linear a = {.rows = cf_pass_rows(pass),
+                          .in = hidden,
+                          .out = 3 * hidden,
+                          .x = m->a.x,
+                          .weight = weight(pass, l->query_weight),
+                          .bias = weight(pass, l->query_bias),
+                          .y = kept->qkv,
+                          .y_stride = 3 * hidden};
+    m->compute->ops->linear(m->compute, &a);
 }
 
 static void attend(const struct cf_pass *pass, size_t layer, const struct cf_kept *kept)
@@ -216,7 +210,8 @@ void cf_layer_forward(const struct cf_pass *pass, size_t layer, bool again)
     normalise(pass, l->output_bias, l->attention_norm_weight, l->attention_norm_bias,
               cf_pass_dropout(pass, CF_BEHIND_ATTENTION, layer), kept.xhat,
               scale_at(m, 2 * layer + 1));
-    /* z [rows, ffn] = x · [ffn, hidden]ᵀ + bias; g = gelu(z) */
+    /* g [rows, ffn] = gelu(x · [ffn, hidden]ᵀ + bias) */
+    cf_ref g = m->a.training ? kept.g : m->a.g;
     struct cf_linear up = {
         .rows = cf_pass_rows(pass),
         .in = c->hidden,
@@ -224,15 +219,15 @@ void cf_layer_forward(const struct cf_pass *pass, size_t layer, bool again)
         .x = m->a.x,
         .weight = weight(pass, l->up_weight),
         .bias = weight(pass, l->up_bias),
-        .y = m->a.training ? kept.z : m->a.g,
+        .y = m->a.training ? kept.slope : g,
         .y_stride = c->ffn,
-        .gelu = again ? none() : m->a.g,
+        .gelu = g,
     };
     m->compute->ops->linear(m->compute, &up);
     if (again) {
         return;
     }
-    close_block(pass, m->a.g, c->ffn, l->down_weight);
+    close_block(pass, g, c->ffn, l->down_weight);
     normalise(pass, l->down_bias, l->norm_weight, l->norm_bias,
               cf_pass_dropout(pass, CF_BEHIND_FFN, layer), xhat_at(m, layer + 1),
               scale_at(m, 2 * layer + 2));
@@ -281,7 +276,7 @@ static void embed(const struct cf_pass *pass)
 void cf_forward(const struct cf_pass *pass)
 {
     struct cf_bert *m = pass->model;
-    m->compute->ops->prepare(m->compute, m->matrices, 6 * m->layout->config.layers);
+    m->compute->ops->prepare(m->compute, m->matrices, 4 * m->layout->config.layers);
     embed(pass);
     for (size_t i = 0; i < m->layout->config.layers; i++) {
         cf_layer_forward(pass, i, false);

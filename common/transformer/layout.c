@@ -73,17 +73,31 @@ static void add_norm(struct cf_bert_layout *l, const char *prefix, const char *n
     *bias = add(l, prefix, part, l->config.hidden, 0, false);
 }
 
+/* Weights of queries, keys and values, then their biases: see cf_bert_layer. */
+static void add_attention(struct cf_bert_layout *l, const char *prefix, struct cf_bert_layer *y)
+{
+    static const char *const names[] = {"query", "key", "value"};
+    size_t *const weights[] = {&y->query_weight, &y->key_weight, &y->value_weight};
+    size_t *const biases[] = {&y->query_bias, &y->key_bias, &y->value_bias};
+    size_t hidden = l->config.hidden;
+    char name[48];
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof(name), "attention.self.%s.weight", names[i]);
+        *weights[i] = add(l, prefix, name, hidden, hidden, true);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof(name), "attention.self.%s.bias", names[i]);
+        *biases[i] = add(l, prefix, name, hidden, 0, false);
+    }
+}
+
 static void add_layer(struct cf_bert_layout *l, size_t index)
 {
     const struct cf_bert_config *c = &l->config;
     struct cf_bert_layer *y = &l->layers[index];
     char p[48];
     (void)snprintf(p, sizeof(p), "encoder.layer.%zu.", index);
-    add_linear(l, p, "attention.self.query", c->hidden, c->hidden, &y->query_weight,
-               &y->query_bias);
-    add_linear(l, p, "attention.self.key", c->hidden, c->hidden, &y->key_weight, &y->key_bias);
-    add_linear(l, p, "attention.self.value", c->hidden, c->hidden, &y->value_weight,
-               &y->value_bias);
+    add_attention(l, p, y);
     add_linear(l, p, "attention.output.dense", c->hidden, c->hidden, &y->output_weight,
                &y->output_bias);
     add_norm(l, p, "attention.output.LayerNorm", &y->attention_norm_weight,

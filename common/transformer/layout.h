@@ -33,12 +33,12 @@ struct cf_bert_tensor {
     bool decays;    /* weight decay applies: no bias and no LayerNorm */
 };
 
-/* The parts of one layer, by offset into the parameters. */
+/* The parts of one layer, by offset into the parameters. Queries, keys and values lie behind one
+ * another, weights and biases, so that one product makes all three. */
 struct cf_bert_layer {
-    size_t query_weight, query_bias; /* [hidden, hidden], [hidden]; likewise the next three */
-    size_t key_weight, key_bias;
-    size_t value_weight, value_bias;
-    size_t output_weight, output_bias;                 /* attention.output.dense */
+    size_t query_weight, key_weight, value_weight;     /* [3][hidden, hidden] */
+    size_t query_bias, key_bias, value_bias;           /* [3][hidden] */
+    size_t output_weight, output_bias;                 /* attention.output.dense: likewise */
     size_t attention_norm_weight, attention_norm_bias; /* attention.output.LayerNorm: [hidden] */
     size_t up_weight, up_bias;     /* intermediate.dense: [ffn, hidden], [ffn] */
     size_t down_weight, down_bias; /* output.dense: [hidden, ffn], [hidden] */
