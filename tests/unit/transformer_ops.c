@@ -1,12 +1,10 @@
-/* Single operations against plain loops in double precision, and the three kinds of kernels. */
+/* Linear layers and GELU against plain loops in double precision; rates of learning. */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
-#include "common/base/alloc.h"
-#include "common/transformer/compute_kernels.h"
 #include "common/transformer/optimizer.h"
 #include "tests/unit/transformer_fixture.h"
+#include "tests/unit/transformer_reference.h"
 
 /* More rows than are multiplied at once, sizes that divide nothing, a row stride. */
 START_TEST(linear_backward_by_hand)
@@ -24,7 +22,7 @@ START_TEST(linear_backward_by_hand)
     transformer_fill(x.at, room * IN, 1, 1);
     transformer_fill(dy.at, room * STRIDE, 1, 2);
     transformer_fill(w.at, (size_t)OUT * IN, 1, 3);
-    x.at[ROWS * IN] = NAN; /* behind the last row: nobody's */
+    x.at[(size_t)ROWS * IN] = NAN; /* behind the last row: nobody's */
     cf_ref dw = cf_ref_plus(w, (size_t)OUT * IN);
     struct cf_linear_backward a = {.rows = ROWS,
                                    .in = IN,
@@ -70,60 +68,27 @@ START_TEST(linear_backward_by_hand)
 }
 END_TEST
 
-static const struct cf_kernels *kind(int i)
-{
-    return i == 0 ? cf_kernels_plain() : i == 1 ? cf_kernels_avx2() : cf_kernels_avx512();
-}
-
 START_TEST(gelu_is_near_the_true_one)
 {
     enum { N = 4003 };
-    const struct cf_kernels *k = kind(_i);
+    const struct cf_kernels *k = reference_kernels(_i, "gelu_is_near_the_true_one");
     float z[N];
     float g[N];
     if (!k) {
         return;
     }
     for (size_t i = 0; i < N; i++) {
-        z[i] = ((float)i - N / 2) * 0.005F;
+        z[i] = ((float)i - 2001) * 0.005F;
     }
     z[0] = NAN;
     k->gelu_backward(N, z, g);
     ck_assert(isnan(g[0]) && isnan(z[0]));
     for (size_t i = 1; i < N; i++) {
-        double x = (double)(((float)i - N / 2) * 0.005F);
+        double x = (double)(((float)i - 2001) * 0.005F);
         double phi = 0.5 * erfc(-x / sqrt(2));
         ck_assert(fabs((double)g[i] - x * phi) < 1e-6);
         ck_assert(fabs((double)z[i] - (phi + x * exp(-x * x / 2) / sqrt(2 * acos(-1)))) < 1e-6);
     }
-}
-END_TEST
-
-/* The share of what drops out, the scale of the rest, and the same pattern in every kind. */
-START_TEST(dropout_is_the_same_everywhere)
-{
-    enum { N = 200, ROWS = 50 };
-    float *ones = cf_malloc((size_t)2 * N * ROWS * sizeof(float));
-    float *first = ones + (size_t)N * ROWS;
-    struct cf_dropout d = {0.25F, 12345678901234U, 3, 4};
-    size_t dropped = 0;
-    for (int i = 0; i < 3; i++) {
-        if (!kind(i)) {
-            continue;
-        }
-        for (size_t k = 0; k < (size_t)N * ROWS; k++) {
-            ones[k] = 1;
-        }
-        kind(i)->drop(7, ROWS, N, ones, i ? ones : first, &d);
-        ck_assert(!i || transformer_difference(ones, first, (size_t)N * ROWS) == 0);
-    }
-    for (size_t k = 0; k < (size_t)N * ROWS; k++) {
-        dropped += first[k] == 0;
-        ck_assert(first[k] == 0 || fabs((double)first[k] - 4. / 3) < 1e-6);
-    }
-    ck_assert_uint_gt(dropped, 2350);
-    ck_assert_uint_lt(dropped, 2650);
-    free(ones);
 }
 END_TEST
 
@@ -147,7 +112,6 @@ Suite *transformer_ops_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, linear_backward_by_hand);
     tcase_add_loop_test(tcase, gelu_is_near_the_true_one, 0, 3);
-    tcase_add_test(tcase, dropout_is_the_same_everywhere);
     tcase_add_test(tcase, rates_rise_and_fall);
     suite_add_tcase(suite, tcase);
     return suite;
