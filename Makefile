@@ -129,6 +129,11 @@ lint: deps
 fmt:
 	clang-format -i $(C_FILES) $(H_FILES)
 
+# images: the container images of COMMIT (HEAD), by buildah or docker, with their sizes, digests and lists
+.PHONY: images
+images:
+	@containers/build.sh $(COMMIT)
+
 # install: the programs into $(DESTDIR)$(PREFIX)/bin
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin

@@ -57,6 +57,9 @@ git archive "$revision" Makefile common jobs containers | tar -x -C "$work/conte
 arguments=(--file "$work/context/containers/Containerfile" --build-arg "BASE=$base" --build-arg "VERSION=$version"
     --build-arg "REVISION=$revision" --build-arg "SOURCE=$source" --build-arg "SOURCE_DATE_EPOCH=$epoch"
     --build-arg "REBUILD=${REBUILD:-}")
+# Not in the Containerfile: buildah's cache takes a LABEL for unchanged when only the argument in it has changed.
+labels=(--label "org.opencontainers.image.revision=$revision" --label "org.opencontainers.image.version=$version")
+[ -z "$source" ] || labels+=(--label "org.opencontainers.image.source=$source")
 
 # build TARGET OPTION…: stages that were built before are taken from the engine's cache.
 build() {
@@ -106,6 +109,6 @@ report() {
 
 lists || fail 69 "the build failed; if $base can't be had, BASE names another base image"
 for name in sync orchestrate train cloudfolio; do
-    build "$name" --tag "cloudfolio/$name:$tag"
+    build "$name" "${labels[@]}" --tag "cloudfolio/$name:$tag"
     report "$name" "cloudfolio/$name:$tag"
 done
