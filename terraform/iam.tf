@@ -87,7 +87,7 @@ locals {
         {
           Sid      = "NothingOfOthers"
           Effect   = "Deny"
-          Action   = ["s3:PutObject", "s3:DeleteObject"]
+          Action   = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"]
           Resource = a.record == null ? [] : [for d in setsubtract(local.datasets, a.creates) : "${local.bucket_arn}/tenants/*/${d}/*"]
         },
       ] : statement if length(statement.Resource) > 0
