@@ -71,6 +71,18 @@ static void check_forward(struct bench *b, const struct linear_case *l, bool bf1
     free(want);
 }
 
+/* dx in the place of x, which dweight needs: the same bits. */
+static void check_in_place(struct bench *b, const struct cf_linear_backward *a)
+{
+    struct cf_linear_backward other = *a;
+    other.x = bench_copy(b, a->x, cf_compute_rows(a->rows) * a->in);
+    other.dx = other.x;
+    other.dweight = bench_blank(b, a->out * a->in);
+    b->c->ops->linear_backward(b->c, &other);
+    ck_assert(transformer_difference(a->dx.at, other.dx.at, a->rows * a->in) == 0);
+    ck_assert(transformer_difference(a->dweight.at, other.dweight.at, a->out * a->in) == 0);
+}
+
 /* dx as it is computed and once more on top of that. */
 static void check_backward(struct bench *b, const struct linear_case *l, bool bf16)
 {
@@ -90,6 +102,7 @@ static void check_backward(struct bench *b, const struct linear_case *l, bool bf
     near("dweight", dweight, want, weights, tolerance(l->rows, bf16));
     reference_linear(l->rows, l->out, l->in, dy, wt, NULL, want);
     near("dx", dx, want, l->rows * l->in, tolerance(l->out, bf16));
+    check_in_place(b, &a);
     a.add = true;
     b->c->ops->linear_backward(b->c, &a);
     for (size_t i = 0; i < l->rows * l->in; i++) {
