@@ -133,22 +133,6 @@ run "defaults" {
   }
 }
 
-run "every_tag" {
-  command = plan
-
-  variables {
-    tags = { team = "platform" }
-  }
-
-  assert {
-    condition = alltrue([
-      for r in concat([aws_s3_bucket.store, aws_batch_job_queue.cpu, aws_sqs_queue.dead_letters, aws_sns_topic.alarms, aws_sfn_state_machine.dispatch, aws_launch_template.gpu, aws_budgets_budget.month], values(aws_batch_job_definition.job), values(aws_iam_role.store), values(aws_cloudwatch_log_group.job)) :
-      r.tags.team == "platform" && r.tags.cloudfolio == "cloudfolio"
-    ])
-    error_message = "tags"
-  }
-}
-
 run "existing_network" {
   command = plan
 
@@ -170,39 +154,43 @@ run "existing_network" {
   }
 }
 
-run "letters" {
+run "chosen" {
   command = plan
 
   variables {
     alarm_email     = "ops@example.com"
     watched_tenants = ["octocat", "torvalds"]
     budget          = 250
+    tags            = { team = "platform" }
+    delete_data     = true
+    enforce_tls     = false
   }
 
   assert {
     condition     = aws_sns_topic_subscription.email[0].endpoint == "ops@example.com" && aws_budgets_budget.month.limit_amount == "250"
     error_message = "alarm_email, budget"
   }
+
   assert {
     condition = { for k, a in aws_cloudwatch_metric_alarm.tenant : k => a.dimensions } == {
       octocat = tomap({ job = "sync", tenant = "octocat" }), torvalds = tomap({ job = "sync", tenant = "torvalds" })
     }
     error_message = "an alarm for each that is watched"
   }
-}
 
-run "to_destroy" {
-  command = plan
-
-  variables {
-    delete_data = true
-    enforce_tls = false
+  assert {
+    condition = alltrue([
+      for r in concat([aws_s3_bucket.store, aws_batch_job_queue.cpu, aws_sqs_queue.dead_letters, aws_sns_topic.alarms, aws_sfn_state_machine.dispatch, aws_launch_template.gpu, aws_budgets_budget.month], values(aws_batch_job_definition.job), values(aws_iam_role.store), values(aws_cloudwatch_log_group.job)) :
+      r.tags.team == "platform" && r.tags.cloudfolio == "cloudfolio"
+    ])
+    error_message = "tags"
   }
 
   assert {
     condition     = aws_s3_bucket.store.force_destroy && alltrue([for r in aws_ecr_repository.image : r.force_delete])
     error_message = "delete_data"
   }
+
   assert {
     condition     = length(aws_s3_bucket_policy.store) == 0
     error_message = "enforce_tls"
