@@ -68,7 +68,7 @@ build() {
         buildah build --quiet --layers --pull=false --format oci --identity-label=false --timestamp "$epoch" \
             "${arguments[@]}" --target "$@" "$work/context" ;;
     docker)
-        docker build --quiet --provenance=false --sbom=false "${arguments[@]}" --target "$@" "$work/context" ;;
+        BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --quiet "${arguments[@]}" --target "$@" "$work/context" ;;
     esac >/dev/null
 }
 
@@ -81,7 +81,7 @@ lists() {
     docker)
         build lists --tag "cloudfolio/lists:$tag"
         container=$(docker create "cloudfolio/lists:$tag" none)
-        docker cp --quiet "$container:/." "$out"
+        docker cp "$container:/." "$out" >/dev/null
         docker rm "$container" >/dev/null ;;
     esac
 }
