@@ -25,7 +25,7 @@ owner() {
     esac
     real=$(realpath "$1")
     # Debian's packages name a library below /lib or below /usr/lib, which are one folder.
-    found=$(dpkg-query -S "*${real#/usr}" 2>/dev/null | sed 's/:.*//' | sort -u)
+    found=$(dpkg-query -S "*${real#/usr}" 2>/dev/null | grep -v '^diversion ' | sed 's/:.*//' | sort -u)
     if [ -z "$found" ]; then
         echo "spdx.sh: $1 ($real) belongs to no package" >&2
         return 1
