@@ -67,8 +67,7 @@ static void take_memory(struct cf_bert *m)
         m->moments[0] = ops->alloc(m->compute, m->layout->parameters);
         m->moments[1] = ops->alloc(m->compute, m->layout->parameters);
         m->dembeddings = ops->alloc(m->compute, m->options.most_texts * c->hidden);
-        m->seen = cf_calloc(c->vocabulary, sizeof(*m->seen));
-        m->touched = cf_calloc(m->options.most_tokens, sizeof(*m->touched));
+        cf_late_words_make(&m->words, c->vocabulary);
     }
     list_matrices(m);
 }
@@ -111,8 +110,7 @@ void cf_bert_free(struct cf_bert *m)
     ops->release(m->compute, m->lengths, m->options.most_texts);
     ops->free(m->compute);
     free(m->matrices);
-    free(m->seen);
-    free(m->touched);
+    cf_late_words_release(&m->words);
     free(m);
 }
 
@@ -121,6 +119,7 @@ void cf_bert_free(struct cf_bert *m)
 
 static float *on_host(struct cf_bert *m, cf_ref ref)
 {
+    cf_late_words_read_all(m);
     return ref.at ? m->compute->ops->host(m->compute, ref, m->layout->parameters) : NULL;
 }
 
@@ -149,28 +148,12 @@ void cf_bert_set_steps(struct cf_bert *m, uint32_t steps)
     m->steps = steps;
 }
 
-/* A word was seen when one of its moments isn't 0. */
-static void look_for_seen(struct cf_bert *m)
-{
-    const struct cf_bert_config *c = &m->layout->config;
-    memset(m->seen, 0, c->vocabulary * sizeof(*m->seen));
-    for (int which = 0; which < 2; which++) {
-        const float *row = m->compute->ops->host(
-            m->compute, cf_ref_plus(m->moments[which], m->layout->word_embeddings),
-            c->vocabulary * c->hidden);
-        for (size_t word = 0; word < c->vocabulary; word++, row += c->hidden) {
-            for (size_t i = 0; i < c->hidden && !m->seen[word]; i++) {
-                m->seen[word] = row[i] != 0;
-            }
-        }
-    }
-}
-
 void cf_bert_changed(struct cf_bert *m)
 {
     m->compute->ops->changed(m->compute);
     if (m->options.training) {
-        look_for_seen(m);
+        cf_late_words_read_all(m);
+        cf_late_words_look(m);
     }
 }
 
@@ -242,6 +225,7 @@ int cf_bert_encode(struct cf_bert *m, const int32_t *ids, const size_t *offsets,
                    float *out, struct cf_error *err)
 {
     int rc = check_texts(m, ids, offsets, texts, err);
+    cf_late_words_read_all(m);
     for (size_t done = 0; !rc && done < texts;) {
         size_t count = fitting(m, offsets + done, texts - done);
         rc =
@@ -280,19 +264,6 @@ static int check_batch(const struct cf_bert *m, const struct cf_bert_batch *b,
     return check_texts(m, b->ids, b->offsets, texts, err);
 }
 
-/* The words of this batch, whose gradients are about to be written; those of the last one are 0
- * again. */
-static void touch(struct cf_bert *m, const struct cf_pass *pass)
-{
-    size_t n = m->layout->config.hidden;
-    for (size_t i = 0; i < m->touched_count; i++) {
-        size_t at = m->layout->word_embeddings + (size_t)m->touched[i] * n;
-        m->compute->ops->zero(m->compute, cf_ref_plus(m->gradients, at), n);
-    }
-    m->touched_count = cf_pass_rows(pass);
-    memcpy(m->touched, pass->ids, m->touched_count * sizeof(*m->touched));
-}
-
 static double loss_of(struct cf_bert *m, const struct cf_bert_batch *b, double scale)
 {
     size_t n = m->layout->config.hidden;
@@ -309,35 +280,28 @@ static double loss_of(struct cf_bert *m, const struct cf_bert_batch *b, double s
 }
 
 /* The gradients are there: norm, then the step. */
-static int update(struct cf_bert *m, const struct cf_pass *pass, const struct cf_bert_settings *s,
-                  struct cf_bert_outcome *out, struct cf_error *err)
+static int update(struct cf_bert *m, const struct cf_bert_settings *s, struct cf_bert_outcome *out,
+                  struct cf_error *err)
 {
     const struct cf_compute_ops *ops = m->compute->ops;
-    bool *before = cf_malloc(m->layout->config.vocabulary * sizeof(*before));
-    memcpy(before, m->seen, m->layout->config.vocabulary * sizeof(*before));
-    for (size_t i = 0; i < cf_pass_rows(pass); i++) {
-        m->seen[pass->ids[i]] = true;
-    }
     size_t count;
-    struct cf_range *ranges = cf_optimizer_ranges(m->layout, m->seen, &count);
+    struct cf_range *ranges = cf_optimizer_ranges(m->layout, m->words.in_batch, &count);
     out->norm = sqrt(ops->squares(m->compute, m->gradients, ranges, count));
     int rc = ops->status(m->compute, err);
     if (!rc && !isfinite(out->norm)) {
         rc = cf_error_set(err, CF_EDATA, "the gradient of step %lu is not finite",
                           (unsigned long)m->steps + 1);
     }
-    if (rc) {
-        memcpy(m->seen, before, m->layout->config.vocabulary * sizeof(*before));
-    } else {
+    if (!rc) {
         struct cf_adamw step =
             cf_adamw_step(s->rate, s->decay, cf_clip_factor(out->norm, s->clip), m->steps);
         ops->adamw(m->compute, m->weights, m->gradients, m->moments[0], m->moments[1], ranges,
                    count, &step);
         ops->changed(m->compute);
+        cf_late_words_step(m, &step);
         m->steps++;
     }
     free(ranges);
-    free(before);
     return rc;
 }
 
@@ -357,6 +321,7 @@ int cf_bert_train_step(struct cf_bert *m, const struct cf_bert_batch *b,
         .dropout = {.rate = s->dropout, .seed = s->seed, .step = m->steps},
     };
     cf_activations_divide(m, cf_pass_rows(&pass), true);
+    cf_late_words_read(m, pass.ids, cf_pass_rows(&pass));
     cf_forward(&pass);
     rc = m->compute->ops->status(m->compute, err);
     if (rc) {
@@ -367,7 +332,7 @@ int cf_bert_train_step(struct cf_bert *m, const struct cf_bert_batch *b,
         return cf_error_set(err, CF_EDATA, "the loss of step %lu is not finite",
                             (unsigned long)m->steps + 1);
     }
-    touch(m, &pass);
+    cf_late_words_begin(m, pass.ids, cf_pass_rows(&pass));
     cf_backward(&pass);
-    return update(m, &pass, s, out, err);
+    return update(m, s, out, err);
 }

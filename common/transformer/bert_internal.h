@@ -4,6 +4,7 @@
 
 #include "common/transformer/bert.h"
 #include "common/transformer/compute.h"
+#include "common/transformer/late_words.h"
 
 /* What one layer keeps for its backward pass, for rows rows. */
 struct cf_kept {
@@ -40,9 +41,7 @@ struct cf_bert {
     cf_ref lengths;                 /* [most_texts] */
     struct cf_weight *matrices;     /* [4 layers], for prepare */
     uint32_t steps;
-    bool *seen;           /* [vocabulary]: the word's gradient was not always 0 */
-    int32_t *touched;     /* words whose gradients are not 0 now */
-    size_t touched_count; /* at most most_tokens */
+    struct cf_late_words words; /* empty without training */
     struct cf_activations a;
 };
 

@@ -179,7 +179,21 @@ struct cf_adamw {
 struct cf_range {
     size_t first, count; /* floats */
     bool decays;         /* weight decay applies */
-    bool still;          /* gradient and moments are all zero: only the decay does something */
+};
+
+/* Steps of AdamW with decay that rows take without a gradient, one after another. */
+struct cf_late_row {
+    size_t row;
+    size_t from; /* the first of the steps; up to the last */
+    bool still;  /* the moments are 0: only the decay does something */
+};
+struct cf_late {
+    cf_ref p, m, v; /* a row every n floats */
+    size_t n;
+    const struct cf_late_row *rows;
+    size_t row_count;
+    const struct cf_adamw *steps;
+    size_t step_count;
 };
 
 /* A matrix of weights, for prepare. */
@@ -220,10 +234,11 @@ struct cf_compute_ops {
     /* x = dropout(x) */
     void (*drop)(struct cf_compute *c, size_t rows, size_t n, cf_ref x,
                  const struct cf_dropout *dropout);
-    /* Σ x² over the ranges that aren't still; NaN or infinite exactly when an element is. */
+    /* Σ x² over the ranges; NaN or infinite exactly when an element is. */
     double (*squares)(struct cf_compute *c, cf_ref x, const struct cf_range *ranges, size_t count);
     void (*adamw)(struct cf_compute *c, cf_ref p, cf_ref g, cf_ref m, cf_ref v,
                   const struct cf_range *ranges, size_t count, const struct cf_adamw *a);
+    void (*adamw_late)(struct cf_compute *c, const struct cf_late *a);
 
     /* 0, or what went wrong since the last call. */
     int (*status)(struct cf_compute *c, struct cf_error *err);

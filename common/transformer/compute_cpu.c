@@ -161,10 +161,10 @@ struct parameters_job {
     double *sums; /* [count] */
 };
 
-static void cut(struct parameters_job *j, const struct cf_range *ranges, size_t count, bool still)
+static void cut(struct parameters_job *j, const struct cf_range *ranges, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        for (size_t at = 0; at < ranges[i].count && (still || !ranges[i].still); at += CHUNK) {
+        for (size_t at = 0; at < ranges[i].count; at += CHUNK) {
             j->pieces = cf_grow(j->pieces, j->count, &j->capacity, sizeof(*j->pieces));
             j->pieces[j->count++] =
                 (struct piece){&ranges[i], ranges[i].first + at, chunk(ranges[i].count, at)};
@@ -184,7 +184,7 @@ double cf_cpu_squares(struct cf_compute *c, cf_ref x, const struct cf_range *ran
 {
     struct cf_cpu *cpu = cf_cpu_of(c);
     struct parameters_job job = {.kernels = cpu->kernels, .g = x.at};
-    cut(&job, ranges, count, false);
+    cut(&job, ranges, count);
     job.sums = cf_calloc(job.count + 1, sizeof(*job.sums));
     cf_compute_pool_run(cpu->pool, job.count, squares_task, &job);
     double total = 0;
@@ -202,12 +202,8 @@ static void adamw_task(void *arg, size_t task, size_t worker)
     const struct parameters_job *j = arg;
     const struct piece *p = &j->pieces[task];
     float decay = p->range->decays ? j->adamw->decay : 0;
-    if (!p->range->still) {
-        j->kernels->adamw(p->count, j->p + p->first, j->g + p->first, j->m + p->first,
-                          j->v + p->first, j->adamw, decay);
-    } else if (decay > 0) {
-        j->kernels->scale(p->count, j->p + p->first, 1 - j->adamw->rate * decay);
-    }
+    j->kernels->adamw(p->count, j->p + p->first, j->g + p->first, j->m + p->first, j->v + p->first,
+                      j->adamw, decay);
 }
 
 void cf_cpu_adamw(struct cf_compute *c, cf_ref p, cf_ref g, cf_ref m, cf_ref v,
@@ -216,9 +212,51 @@ void cf_cpu_adamw(struct cf_compute *c, cf_ref p, cf_ref g, cf_ref m, cf_ref v,
     struct cf_cpu *cpu = cf_cpu_of(c);
     struct parameters_job job = {
         .kernels = cpu->kernels, .g = g.at, .p = p.at, .m = m.at, .v = v.at, .adamw = a};
-    cut(&job, ranges, count, true);
+    cut(&job, ranges, count);
     cf_compute_pool_run(cpu->pool, job.count, adamw_task, &job);
     free(job.pieces);
+}
+
+enum { LATE = 16 }; /* rows one task takes */
+
+struct late_job {
+    const struct cf_kernels *kernels;
+    const struct cf_late *a;
+    const float *zeros; /* [n] */
+};
+
+static void late_row(const struct late_job *j, const struct cf_late_row *row)
+{
+    const struct cf_late *a = j->a;
+    size_t at = row->row * a->n;
+    for (size_t i = row->from; i < a->step_count; i++) {
+        const struct cf_adamw *step = &a->steps[i];
+        if (!row->still) {
+            j->kernels->adamw(a->n, a->p.at + at, j->zeros, a->m.at + at, a->v.at + at, step,
+                              step->decay);
+        } else if (step->decay > 0) {
+            j->kernels->scale(a->n, a->p.at + at, 1 - step->rate * step->decay);
+        }
+    }
+}
+
+static void late_task(void *arg, size_t task, size_t worker)
+{
+    (void)worker;
+    const struct late_job *j = arg;
+    size_t end = (task + 1) * LATE;
+    for (size_t i = task * LATE; i < end && i < j->a->row_count; i++) {
+        late_row(j, &j->a->rows[i]);
+    }
+}
+
+void cf_cpu_adamw_late(struct cf_compute *c, const struct cf_late *a)
+{
+    struct cf_cpu *cpu = cf_cpu_of(c);
+    cf_scratch_need(&cpu->sums, 1, a->n * sizeof(float));
+    memset(cpu->sums.items[0], 0, a->n * sizeof(float));
+    struct late_job job = {cpu->kernels, a, cpu->sums.items[0]};
+    cf_compute_pool_run(cpu->pool, (a->row_count + LATE - 1) / LATE, late_task, &job);
 }
 
 /* --- the backend ---------------------------------------------------------------------------------
@@ -259,6 +297,7 @@ static const struct cf_compute_ops cpu_ops = {
     .drop = cf_cpu_drop,
     .squares = cf_cpu_squares,
     .adamw = cf_cpu_adamw,
+    .adamw_late = cf_cpu_adamw_late,
     .status = status,
     .free = free_cpu,
 };

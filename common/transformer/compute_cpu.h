@@ -130,5 +130,6 @@ void cf_cpu_drop(struct cf_compute *c, size_t rows, size_t n, cf_ref x,
 double cf_cpu_squares(struct cf_compute *c, cf_ref x, const struct cf_range *ranges, size_t count);
 void cf_cpu_adamw(struct cf_compute *c, cf_ref p, cf_ref g, cf_ref m, cf_ref v,
                   const struct cf_range *ranges, size_t count, const struct cf_adamw *a);
+void cf_cpu_adamw_late(struct cf_compute *c, const struct cf_late *a);
 
 #endif

@@ -45,8 +45,7 @@ struct ranges {
 static void append(struct ranges *r, struct cf_range range)
 {
     struct cf_range *last = r->count ? &r->items[r->count - 1] : NULL;
-    if (last && last->decays == range.decays && last->still == range.still &&
-        last->first + last->count == range.first) {
+    if (last && last->decays == range.decays && last->first + last->count == range.first) {
         last->count += range.count;
         return;
     }
@@ -54,7 +53,7 @@ static void append(struct ranges *r, struct cf_range range)
     r->items[r->count++] = range;
 }
 
-struct cf_range *cf_optimizer_ranges(const struct cf_bert_layout *layout, const bool *seen,
+struct cf_range *cf_optimizer_ranges(const struct cf_bert_layout *layout, const bool *words,
                                      size_t *count)
 {
     struct ranges r = {0};
@@ -62,11 +61,13 @@ struct cf_range *cf_optimizer_ranges(const struct cf_bert_layout *layout, const 
         const struct cf_bert_tensor *t = &layout->tensors[i];
         size_t width = t->columns ? t->columns : 1;
         if (t->offset != layout->word_embeddings) {
-            append(&r, (struct cf_range){t->offset, t->rows * width, t->decays, false});
+            append(&r, (struct cf_range){t->offset, t->rows * width, t->decays});
             continue;
         }
         for (size_t word = 0; word < t->rows; word++) {
-            append(&r, (struct cf_range){t->offset + word * width, width, t->decays, !seen[word]});
+            if (words[word]) {
+                append(&r, (struct cf_range){t->offset + word * width, width, t->decays});
+            }
         }
     }
     *count = r.count;

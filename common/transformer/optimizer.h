@@ -25,9 +25,9 @@ float cf_clip_factor(double norm, float clip);
 /* The step that follows on done steps. */
 struct cf_adamw cf_adamw_step(float rate, float decay, float clip_factor, uint32_t done);
 
-/* The parameters as ranges, in order. Words that aren't seen (gradient and moments 0) are still.
- * seen: [vocabulary]. The caller frees the result. */
-struct cf_range *cf_optimizer_ranges(const struct cf_bert_layout *layout, const bool *seen,
+/* The parameters as ranges, in order; of the word embeddings only those with words[word] set.
+ * words: [vocabulary]. The caller frees the result. */
+struct cf_range *cf_optimizer_ranges(const struct cf_bert_layout *layout, const bool *words,
                                      size_t *count);
 
 #endif

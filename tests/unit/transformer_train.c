@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/transformer/compute_kernels.h"
+#include "common/transformer/optimizer.h"
 #include "tests/unit/transformer_fixture.h"
 
 static const struct cf_bert_config config = {3, 24, 3, 40, 90, 64, 1, 1e-12F, 0, 64};
@@ -71,6 +73,111 @@ START_TEST(dropout_follows_seed_and_step)
     double none = step(m, &s).loss;
     ck_assert(first == again);
     ck_assert(first != second && first != other && first != none && second != none);
+    transformer_free(m);
+}
+END_TEST
+
+static const size_t few[] = {3, 2, 4, 1};
+
+/* Steps whose batches have few words each; looked at between them, or not. */
+static void few_words(struct transformer_model *m, uint64_t from, uint64_t to, bool look)
+{
+    for (uint64_t i = from; i < to; i++) {
+        struct transformer_texts t = transformer_texts(few, 4, config.vocabulary, i + 1);
+        struct cf_bert_batch batch = {t.ids, t.offsets, 2, 2};
+        struct cf_bert_outcome out;
+        struct cf_error err = {0};
+        ck_assert_msg(!cf_bert_train_step(m->bert, &batch, &settings, &out, &err), "%s",
+                      err.message);
+        transformer_texts_free(&t);
+        if (look) {
+            (void)cf_bert_weights(m->bert);
+        }
+    }
+}
+
+static void same_everything(struct transformer_model *a, struct transformer_model *b)
+{
+    size_t bytes = a->layout.parameters * sizeof(float);
+    ck_assert(same_weights(a, b));
+    ck_assert(!memcmp(cf_bert_moments(a->bert, 1), cf_bert_moments(b->bert, 1), bytes));
+    ck_assert(!memcmp(cf_bert_moments(a->bert, 2), cf_bert_moments(b->bert, 2), bytes));
+}
+
+/* Words that aren't in a batch take its step later, and all the same. One model is made to take it
+ * at once. */
+START_TEST(missed_steps_are_made_up_for)
+{
+    struct transformer_model *late = small(512, 2);
+    struct transformer_model *prompt = small(512, 2);
+    few_words(late, 0, 5, false);
+    few_words(prompt, 0, 5, true);
+    same_everything(late, prompt);
+    few_words(late, 5, 45, false); /* more than are put off */
+    few_words(prompt, 5, 45, true);
+    /* by way of encoding, which reads the embeddings of any words */
+    struct transformer_texts t = transformer_texts(lengths, 7, config.vocabulary, 99);
+    float e[2][7 * 24];
+    struct cf_error err = {0};
+    ck_assert_int_eq(cf_bert_encode(late->bert, t.ids, t.offsets, 7, e[0], &err), 0);
+    ck_assert_int_eq(cf_bert_encode(prompt->bert, t.ids, t.offsets, 7, e[1], &err), 0);
+    ck_assert(transformer_difference(e[0], e[1], sizeof(e[0]) / sizeof(float)) == 0);
+    same_everything(late, prompt);
+    transformer_texts_free(&t);
+    transformer_free(late);
+    transformer_free(prompt);
+}
+END_TEST
+
+/* The steps from … to − 1, which few_words did, of words that were in none of their batches: AdamW
+ * without a gradient. */
+static void dense_steps(const struct transformer_model *m, float *state[3], uint32_t from,
+                        uint32_t to)
+{
+    float none[24] = {0};
+    for (size_t word = 0; word < config.vocabulary; word++) {
+        size_t at = m->layout.word_embeddings + word * config.hidden;
+        for (uint32_t i = from; i < to; i++) {
+            struct cf_adamw a = cf_adamw_step(settings.rate, settings.decay, 1, i);
+            cf_kernels_best()->adamw(config.hidden, state[0] + at, none, state[1] + at,
+                                     state[2] + at, &a, a.decay);
+        }
+    }
+}
+
+START_TEST(missed_steps_are_those_of_adamw)
+{
+    struct transformer_model *m = small(512, 2);
+    size_t bytes = m->layout.parameters * sizeof(float);
+    float *state[3];
+    few_words(m, 0, 4, false);
+    for (int i = 0; i < 3; i++) {
+        state[i] = cf_malloc(bytes);
+        memcpy(state[i], i ? cf_bert_moments(m->bert, i) : cf_bert_weights(m->bert), bytes);
+    }
+    bool used[90] = {false};
+    for (uint64_t i = 4; i < 10; i++) {
+        struct transformer_texts t = transformer_texts(few, 4, config.vocabulary, i + 1);
+        for (size_t k = 0; k < t.offsets[4]; k++) {
+            used[t.ids[k]] = true;
+        }
+        transformer_texts_free(&t);
+    }
+    few_words(m, 4, 10, false);
+    dense_steps(m, state, 4, 10);
+    size_t moved[2] = {0}; /* words by whether they were in an earlier batch */
+    for (size_t word = 0; word < config.vocabulary; word++) {
+        size_t at = m->layout.word_embeddings + word * config.hidden;
+        for (int i = 0; i < 3 && !used[word]; i++) {
+            const float *got = i ? cf_bert_moments(m->bert, i) : cf_bert_weights(m->bert);
+            ck_assert(!memcmp(got + at, state[i] + at, config.hidden * sizeof(*got)));
+        }
+        moved[state[2][at] != 0] += !used[word];
+    }
+    ck_assert(moved[0] > 5 && moved[1] > 5);
+    for (int i = 0; i < 3; i++) {
+        free(state[i]);
+    }
     transformer_free(m);
 }
 END_TEST
@@ -210,6 +317,8 @@ Suite *transformer_train_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, equal_steps_give_equal_bits);
     tcase_add_test(tcase, dropout_follows_seed_and_step);
+    tcase_add_test(tcase, missed_steps_are_made_up_for);
+    tcase_add_test(tcase, missed_steps_are_those_of_adamw);
     tcase_add_test(tcase, nan_changes_nothing);
     tcase_add_test(tcase, a_checkpoint_goes_on);
     tcase_add_test(tcase, gradients_are_slopes);
