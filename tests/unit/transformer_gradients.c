@@ -100,7 +100,8 @@ static double gelu_loss(const void *arg, double *const *p)
     return reference_weigh(y, (size_t)ROWS * HIDDEN, WEIGHTS);
 }
 
-/* Up, bias and GELU, down: the backward pass makes GELU's slope the factor of down's gradient. */
+/* Up, bias and GELU, down: GELU's slope, which the forward pass leaves, is the factor of down's
+ * gradient. */
 START_TEST(gelu_between_two_linear_layers)
 {
     struct bench b;
@@ -124,7 +125,14 @@ START_TEST(gelu_between_two_linear_layers)
     b.c->ops->linear(b.c, &f);
     struct cf_linear_backward first = {ROWS,   WIDE,  HIDDEN, g, down,  dy,
                                        HIDDEN, ddown, unused, g, false, z};
+    /* the same where dx takes the place of the factor instead of that of x */
+    struct cf_linear_backward other = first;
+    other.x = bench_copy(&b, g, cf_compute_rows(ROWS) * WIDE);
+    other.factor = bench_copy(&b, z, cf_compute_rows(ROWS) * WIDE);
+    other.dx = other.factor;
+    b.c->ops->linear_backward(b.c, &other);
     b.c->ops->linear_backward(b.c, &first);
+    ck_assert(transformer_difference(g.at, other.dx.at, (size_t)ROWS * WIDE) == 0);
     struct cf_linear_backward second = {ROWS, HIDDEN, WIDE,  x,  up,    g,
                                         WIDE, dup,    dbias, dx, false, {NULL}};
     b.c->ops->linear_backward(b.c, &second);
