@@ -22,6 +22,11 @@ output "registry_login" {
   value       = "aws ecr get-login-password --region ${local.region} | $${ENGINE:-docker} login --username AWS --password-stdin ${split("/", aws_ecr_repository.image["sync"].repository_url)[0]}"
 }
 
+output "check_images" {
+  description = "Fails when an image of this tag isn't there; jobs would end with CannotPullContainerError."
+  value       = join(" && ", [for k in sort(local.images) : "aws ecr describe-images --region ${local.region} --repository-name ${var.name}/${k} --image-ids imageTag=${var.image_tag} --query \"imageDetails[].imageTags\" --output text"])
+}
+
 output "operator_role" {
   description = "The role for people who run it: tenants, rollbacks, manual kicks, logs."
   value       = aws_iam_role.store["operator"].arn

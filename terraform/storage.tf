@@ -110,16 +110,3 @@ resource "aws_ecr_lifecycle_policy" "image" {
     }]
   })
 }
-
-# A warning, not an error: the repositories are made by the first apply, and the images pushed after it.
-check "images_are_pushed" {
-  data "aws_ecr_image" "sync" {
-    repository_name = "${var.name}/sync" # not the resource's, so that it is looked up when planning
-    image_tag       = var.image_tag
-  }
-
-  assert {
-    condition     = data.aws_ecr_image.sync.image_digest != ""
-    error_message = "There is no image ${var.name}/sync:${var.image_tag} yet; jobs end with CannotPullContainerError until it is pushed."
-  }
-}

@@ -349,8 +349,8 @@ def task_submit(account, region, role_arn, arguments):
     call = lower_first(arguments)
     queue = backend.get_job_queue(call["jobQueue"])
     definition = backend.get_job_definition(call["jobDefinition"])
-    if queue is None or definition is None:
-        raise ClientException("there is no such queue or definition")
+    if queue is None or definition is None or definition.status != "ACTIVE":
+        raise ClientException("there is no such queue, or no such active definition")
     require(account, role_arn, "batch:SubmitJob", queue.arn)
     require(account, role_arn, "batch:SubmitJob", definition.arn)
     _, job_id, _ = backend.submit_job(

@@ -16,10 +16,6 @@ mock_data "aws_availability_zones" {
   defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d"] }
 }
 
-mock_data "aws_ecr_image" {
-  defaults = { image_digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
-}
-
 mock_resource "aws_s3_bucket" {
   defaults = { arn = "arn:aws:s3:::cloudfolio-123456789012-eu-central-1" }
 }
