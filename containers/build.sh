@@ -15,7 +15,7 @@
 #   BUILDER   buildah or docker; unless told, buildah if it is there
 #   BASE      the base image of the build stage (docker.io/library/debian:bookworm-slim)
 #   TAG       the tag (the version: what git describe says of the commit)
-#   SOURCE    the repository's address for labels and lists (remote "origin", if it is an https address)
+#   SOURCE    the repository's address for labels and lists (remote "origin", if that is an https address; else empty)
 #   OUT       the folder (build/images)
 #   REBUILD   any text that wasn't given before: compiles again what the engine has in its cache
 #
@@ -57,9 +57,10 @@ git archive "$revision" Makefile common jobs containers | tar -x -C "$work/conte
 arguments=(--file "$work/context/containers/Containerfile" --build-arg "BASE=$base" --build-arg "VERSION=$version"
     --build-arg "REVISION=$revision" --build-arg "SOURCE=$source" --build-arg "SOURCE_DATE_EPOCH=$epoch"
     --build-arg "REBUILD=${REBUILD:-}")
-# Not in the Containerfile: buildah's cache takes a LABEL for unchanged when only the argument in it has changed.
-labels=(--label "org.opencontainers.image.revision=$revision" --label "org.opencontainers.image.version=$version")
-[ -z "$source" ] || labels+=(--label "org.opencontainers.image.source=$source")
+# Not in the Containerfile, since buildah's cache takes a LABEL for unchanged when only an argument in it has changed; and
+# all three always, since a label that isn't given again stays as it was in the cache.
+labels=(--label "org.opencontainers.image.source=$source" --label "org.opencontainers.image.revision=$revision"
+    --label "org.opencontainers.image.version=$version")
 
 # build TARGET OPTION…: stages that were built before are taken from the engine's cache.
 build() {
