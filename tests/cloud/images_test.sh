@@ -155,6 +155,7 @@ check "a store that isn't there is bad input" exits 65 container --network none 
 
 PODMAN='/(dev|proc|sys|run|run/\.containerenv|etc|etc/(group|hosts|mtab|passwd|resolv\.conf)|store)?' # what podman makes itself
 untouched() { # a root that could be written to is left as it was
+    podman rm --force --ignore "cloudfolio-$$" >/dev/null
     podman run --name "cloudfolio-$$" --network host --volume "$WORK/store:/store:U" --env CLOUDFOLIO_STORE=file:/store \
         "$(image train)" --tenant octocat --force >"$WORK/out" 2>"$WORK/err" || return 1
     podman diff --format json "cloudfolio-$$" | jq -r '[.changed[]?, .added[]?, .deleted[]?] | .[]' | grep -v -x -E "$PODMAN" >"$WORK/changes"
@@ -164,6 +165,8 @@ untouched() { # a root that could be written to is left as it was
 check "a job leaves its container's files alone" untouched
 
 stopped() { # podman stop sends the image's signal
+    local status=
+    podman rm --force --ignore "cloudfolio-$$" >/dev/null
     control change '{"owner":"octocat","repo":"ky","files":{"README.md":"# ky\n\nUploads satellite pictures.\n"}}' >/dev/null
     control reset '{}' >/dev/null
     control latency '{"ms":30000}' >/dev/null
@@ -176,10 +179,10 @@ stopped() { # podman stop sends the image's signal
     podman stop --time 20 "cloudfolio-$$" >/dev/null
     status=$(podman inspect --format '{{.State.ExitCode}}' "cloudfolio-$$")
     podman rm "cloudfolio-$$" >/dev/null
-    control reset '{}' >/dev/null
     is 75 "$status"
 }
 check "podman stop: the job ends with 75" stopped
+control reset '{}' >/dev/null
 check "and the next one does the work" exits 0 job sync --tenant octocat
 check "which is version 2" is 2 "$(job cloudfolio cat octocat repos --marker | jq .version)"
 
