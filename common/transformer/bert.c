@@ -52,20 +52,32 @@ static void list_matrices(struct cf_bert *m)
     }
 }
 
+/* Of the parameters and what goes with them the part behind the word embeddings, of which a
+ * training uses some rows only. */
+static cf_ref alloc_parameters(struct cf_bert *m)
+{
+    const struct cf_bert_layout *y = m->layout;
+    size_t words = y->word_embeddings + y->config.vocabulary * y->config.hidden;
+    cf_ref ref = m->compute->ops->alloc(m->compute, y->parameters);
+    m->compute->ops->dense(m->compute, cf_ref_plus(ref, words), y->parameters - words);
+    return ref;
+}
+
 static void take_memory(struct cf_bert *m)
 {
     const struct cf_compute_ops *ops = m->compute->ops;
     const struct cf_bert_config *c = &m->layout->config;
     size_t slots = !m->options.training ? 1 : c->layers < SLOTS ? c->layers : SLOTS;
-    m->weights = ops->alloc(m->compute, m->layout->parameters);
+    m->weights = alloc_parameters(m);
     m->arena_floats = cf_activations_floats(c, m->options.most_tokens, m->options.training, slots);
     m->arena = ops->alloc(m->compute, m->arena_floats);
+    ops->dense(m->compute, m->arena, m->arena_floats);
     m->embeddings = ops->alloc(m->compute, m->options.most_texts * c->hidden);
     m->lengths = ops->alloc(m->compute, m->options.most_texts);
     if (m->options.training) {
-        m->gradients = ops->alloc(m->compute, m->layout->parameters);
-        m->moments[0] = ops->alloc(m->compute, m->layout->parameters);
-        m->moments[1] = ops->alloc(m->compute, m->layout->parameters);
+        m->gradients = alloc_parameters(m);
+        m->moments[0] = alloc_parameters(m);
+        m->moments[1] = alloc_parameters(m);
         m->dembeddings = ops->alloc(m->compute, m->options.most_texts * c->hidden);
         cf_late_words_make(&m->words, c->vocabulary);
     }

@@ -206,6 +206,9 @@ struct cf_compute_ops {
     /* floats of memory, zeroed; it may be taken from the machine only as it is used */
     cf_ref (*alloc)(struct cf_compute *c, size_t floats);
     void (*release)(struct cf_compute *c, cf_ref ref, size_t floats);
+    /* A part of such memory that is used from its beginning, without gaps: it may be taken in large
+     * pieces. Says so before it is used. */
+    void (*dense)(struct cf_compute *c, cf_ref ref, size_t floats);
     void (*upload)(struct cf_compute *c, cf_ref to, const float *from, size_t floats);
     void (*download)(struct cf_compute *c, float *to, cf_ref from, size_t floats);
     void (*zero)(struct cf_compute *c, cf_ref ref, size_t floats);

@@ -61,7 +61,7 @@ static int status(struct cf_compute *c, struct cf_error *err)
 /* --- memory --------------------------------------------------------------------------------------
  */
 
-/* Mapped, so that pages that are never used cost nothing; in large pages where they can be. */
+/* Mapped, so that pages that are never used cost nothing. */
 static cf_ref alloc(struct cf_compute *c, size_t floats)
 {
     (void)c;
@@ -78,6 +78,19 @@ static void release(struct cf_compute *c, cf_ref ref, size_t floats)
     (void)c;
     if (ref.at) {
         (void)munmap(ref.at, floats * sizeof(float));
+    }
+}
+
+enum { LARGE_PAGE = 1 << 21 };
+
+/* Large pages save the CPU look-ups, and the first use of each small page. */
+static void dense(struct cf_compute *c, cf_ref ref, size_t floats)
+{
+    (void)c;
+    size_t before = (size_t)(-(uintptr_t)ref.at % LARGE_PAGE);
+    size_t bytes = floats * sizeof(float);
+    if (before < bytes) {
+        (void)madvise((char *)ref.at + before, bytes - before, MADV_HUGEPAGE);
     }
 }
 
@@ -276,6 +289,7 @@ static void free_cpu(struct cf_compute *c)
 static const struct cf_compute_ops cpu_ops = {
     .alloc = alloc,
     .release = release,
+    .dense = dense,
     .upload = upload,
     .download = download,
     .zero = zero,

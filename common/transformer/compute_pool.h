@@ -1,8 +1,8 @@
 /* Threads that share the blocks of one operation.
  *
- * Waiting threads sleep: they don't spin, so that a busy machine stays usable. A thread that wakes
- * late finds nothing left to do and isn't waited for. Which thread takes which block is left to
- * chance, so blocks must not depend on one another. */
+ * A thread that waits looks for some 30 µs, then sleeps, so that a busy machine stays usable. One
+ * that wakes late finds nothing left to do and isn't waited for. Which thread takes which block is
+ * left to chance, so blocks must not depend on one another. */
 #ifndef CF_TRANSFORMER_COMPUTE_POOL_H
 #define CF_TRANSFORMER_COMPUTE_POOL_H
 
