@@ -131,13 +131,6 @@ locals {
       Resource = ["${local.bucket_arn}/shared/base-models/b/*"]
     },
     {
-      Sid       = "CreateStore"
-      Effect    = "Allow"
-      Action    = ["s3:PutObject"]
-      Resource  = ["${local.bucket_arn}/cloudfolio.json"]
-      Condition = local.only_new
-    },
-    {
       Sid      = "Probe"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]

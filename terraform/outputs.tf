@@ -1,4 +1,4 @@
-# For people: set TENANT, then run what `terraform output -raw kick_sync` prints, or all at once:
+# Commands for people, in which $TENANT and $TAG are variables of the shell:
 #
 #     TENANT=octocat; eval "$(terraform output -raw kick_sync)"
 
@@ -22,14 +22,32 @@ output "registry_login" {
   value       = "aws ecr get-login-password --region ${local.region} | $${ENGINE:-docker} login --username AWS --password-stdin ${split("/", aws_ecr_repository.image["sync"].repository_url)[0]}"
 }
 
+output "push_images" {
+  description = "Pushes what `make images` built as $TAG."
+  value = join(" && ", flatten([
+    for k in sort(local.images) : [
+      "$${ENGINE:-docker} tag \"cloudfolio/${k}:$TAG\" \"${aws_ecr_repository.image[k].repository_url}:$TAG\"",
+      "$${ENGINE:-docker} push \"${aws_ecr_repository.image[k].repository_url}:$TAG\"",
+    ]
+  ]))
+}
+
 output "check_images" {
-  description = "Fails when an image of this tag isn't there; jobs would end with CannotPullContainerError."
-  value       = join(" && ", [for k in sort(local.images) : "aws ecr describe-images --region ${local.region} --repository-name ${var.name}/${k} --image-ids imageTag=${var.image_tag} --query \"imageDetails[].imageTags\" --output text"])
+  description = "Fails when an image of $TAG isn't there; jobs would end with CannotPullContainerError."
+  value = join(" && ", [
+    for k in sort(local.images) :
+    "aws ecr describe-images --region ${local.region} --repository-name ${var.name}/${k} --image-ids \"imageTag=$TAG\" --query \"imageDetails[].imageTags\" --output text"
+  ])
 }
 
 output "operator_role" {
   description = "The role for people who run it: tenants, rollbacks, manual kicks, logs."
   value       = aws_iam_role.store["operator"].arn
+}
+
+output "become_operator" {
+  description = "Takes the operator's role for an hour, in this shell."
+  value       = "export AWS_REGION=${local.region} AWS_DEFAULT_REGION=${local.region} CLOUDFOLIO_STORE=s3://${local.bucket} $(aws sts assume-role --role-arn ${aws_iam_role.store["operator"].arn} --role-session-name \"$${USER:-operator}\" --query \"Credentials.[join('=',['AWS_ACCESS_KEY_ID',AccessKeyId]),join('=',['AWS_SECRET_ACCESS_KEY',SecretAccessKey]),join('=',['AWS_SESSION_TOKEN',SessionToken])]\" --output text)"
 }
 
 output "set_token" {

@@ -41,6 +41,11 @@ run "defaults" {
     error_message = "uploads that nobody finished go after a day"
   }
 
+  assert {
+    condition     = aws_s3_object.contract.key == "cloudfolio.json" && aws_s3_object.contract.content == "{\"conditional_create\":true,\"contract\":1}"
+    error_message = "the store's own file, to the byte"
+  }
+
   # --- images ---
 
   assert {

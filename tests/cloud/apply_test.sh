@@ -37,7 +37,7 @@ check "and says so" grep -q 'No changes' "$WORK/said"
 
 # --- images ------------------------------------------------------------------------------------------------
 if command -v aws >/dev/null; then
-    images_there() { (eval "$(tf output -raw check_images)"); }
+    images_there() { (TAG=v1 && eval "$(tf output -raw check_images)"); }
     check "an image that isn't there: check_images says so" eval '! images_there && grep -q ImageNotFound "$WORK/check.out"'
     check "images are registered" said python 'ecr = boto3.client("ecr")
 for r in ecr.describe_repositories()["repositories"]:
@@ -54,7 +54,7 @@ for role in sync orchestrate train collector operator; do
     python 'c = boto3.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/cloudfolio-" + sys.argv[1], RoleSessionName="test")["Credentials"]
 print("AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_SESSION_TOKEN=%s" % (c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"]))' $role >"$WORK/role.$role"
 done
-checks_roles() { curl -sf -o /dev/null -X POST -d "$1" "$AWS_ENDPOINT_URL/moto-api/reset-auth"; }
+checks_roles() { curl -sS -f -o /dev/null -H 'Content-Type: text/plain' -d "$1" "$AWS_ENDPOINT_URL/moto-api/reset-auth"; }
 # as ROLE COMMAND…
 as() {
     # shellcheck disable=SC2046 # words are wanted
@@ -73,9 +73,9 @@ if [ -x "$BUILD/cloudfolio-sync" ] && command -v node >/dev/null && [ -d tests/g
     checks_roles 0
     check "sync can't make a tenant" denied sync s3:PutObject cloudfolio tenant add octocat
     check "the operator can" exits 0 as operator cloudfolio tenant add octocat
-    check "orchestrate can't read a token" denied orchestrate ssm:GetParameter cloudfolio-sync --tenant octocat
+    check "orchestrate can't read a token" denied orchestrate ssm:GetParameter cloudfolio-sync --tenant octocat --dry-run
     check "sync, with the token from its parameter" exits 0 as sync cloudfolio-sync --tenant octocat
-    check "it was used" grep -q '"github_requests"' "$WORK/err"
+    check "it was used" grep -q '"points":5' "$WORK/err"
     check "sync can't do orchestrate's work" denied sync s3: cloudfolio-orchestrate --tenant octocat
     check "orchestrate can" exits 0 as orchestrate cloudfolio-orchestrate --tenant octocat
     check "orchestrate can't do train's work" denied orchestrate s3: cloudfolio-train --tenant octocat
@@ -83,11 +83,11 @@ if [ -x "$BUILD/cloudfolio-sync" ] && command -v node >/dev/null && [ -d tests/g
     check "again, all of them" eval 'exits 0 as sync cloudfolio-sync --all && exits 0 as orchestrate cloudfolio-orchestrate --all && exits 0 as train cloudfolio-train --all'
     check "the operator searches" exits 0 as operator cloudfolio search octocat "sign and verify JSON web tokens"
     check "and finds it" grep -q jose "$WORK/out"
-    many_versions() { for _ in $(seq 20); do as operator cloudfolio tenant disable octocat && as operator cloudfolio tenant add octocat || return 1; done; }
-    check "the operator makes 40 versions" said many_versions
+    many_versions() { for _ in $(seq 24); do as operator cloudfolio tenant disable octocat && as operator cloudfolio tenant add octocat || return 1; done; }
+    check "the operator makes 48 versions" said many_versions
     check "the operator can't collect" denied operator s3:DeleteObject cloudfolio gc
     check "the collector can" exits 0 as collector cloudfolio gc --json
-    check "and deletes" eval 'jq -e "[.datasets[].markers] | add > 0" "$WORK/out"'
+    check "and deletes" jq -e '[.datasets[].markers] | add > 0' "$WORK/out"
     check "the operator rolls back" exits 0 as operator cloudfolio rollback octocat repos 1
     check "and verifies" exits 0 as operator cloudfolio verify
     checks_roles inf
@@ -141,6 +141,8 @@ WANT
 )" "$(jobs | grep operator | sort)"
     set_token() { (export TENANT=octocat GITHUB_TOKEN=demo-token && eval "$(tf output -raw set_token)"); }
     check "the command that sets a token" said set_token
+    operator() { (eval "$(tf output -raw become_operator)" && aws sts get-caller-identity --query Arn --output text && echo "$CLOUDFOLIO_STORE"); }
+    check "the command that makes one the operator" eval 'operator | grep -q :assumed-role/cloudfolio-operator/ && operator | grep -qx "s3://$BUCKET"'
 else
     skip "manual kicks" "the aws command is missing: pip install awscli"
 fi
@@ -168,5 +170,5 @@ check "what is there before: left.py sees it" test "$(python3 tests/cloud/left.p
 check "destroy" said tf destroy -auto-approve -parallelism=20 -var image_tag=v0 "${OPTIONS[@]}"
 check "nothing is left but the service's own role" is "" "$(python3 tests/cloud/left.py cloudfolio)"
 check "nor in the state" is "" "$(cd "$WORK/terraform" && terraform state list)"
-check "no run of the state machine failed in the emulator" test -z "$(grep -a 'failed: \|Traceback' "$WORK/moto.log")"
+check "every event was delivered" is "" "$(grep -a -e '^not delivered' -e '^a run of ' "$WORK/moto.log")"
 done_testing

@@ -4,6 +4,7 @@
   S3         says that a bucket's events go to EventBridge, when it is asked
   Budgets    says who is told
   EC2        launch templates whose own tags aren't the instances'
+  IAM        for S3: conditions on If-None-Match, deletions of many keys, no check of signatures; parameters by name
   Batch      environments without a service role; time limits of queues; priorities; shares, which queues with a policy of
              fair shares demand; AWS_BATCH_JOB_ARRAY_INDEX; user, read-only root and the role's credentials in containers
   States     Express machines, checks of definitions, and runs of those that consist of tasks for Batch and SQS
@@ -25,9 +26,10 @@ from moto.budgets.responses import BudgetsResponse
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
 from moto.events.models import Rule
 from moto.iam import iam_backends
-from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.access_control import IAMPolicy, IAMPolicyStatement, PermissionResult, S3IAMRequest
 from moto.s3.responses import S3Response
 from moto.sqs import sqs_backends
+from moto.ssm.responses import SimpleSystemManagerResponse
 from moto.stepfunctions import stepfunctions_backends
 from moto.stepfunctions.responses import StepFunctionResponse
 from moto.sts import sts_backends
@@ -94,6 +96,46 @@ def create_launch_template(old, self, name, description, data, tags):
     if kept:
         data["TagSpecifications"] = kept
     return old(self, name, description, data, tags)
+
+
+# --- IAM, when it is turned on (POST /moto-api/reset-auth) ------------------------------------------------
+
+request = threading.local()
+
+
+@replace(S3IAMRequest, "check_signature")
+def check_s3_signature(_, self):
+    """Who asks is told by the key; signatures of LISTs are computed otherwise by moto than by everybody else."""
+
+
+@replace(S3Response, "_authenticate_and_authorize_s3_action")
+def authorize_s3(old, self, bucket_name=None, key_name=None):
+    """A deletion of many keys is one of each. Conditions see the headers."""
+    request.keys = {"s3:if-none-match"} if "If-None-Match" in self.headers else set()
+    if key_name is None and self.data.get("Action") == "DeleteObject":
+        for key in re.findall("<Key>([^<]+)</Key>", self.body.decode()):
+            old(self, bucket_name=bucket_name, key_name=key)
+    else:
+        old(self, bucket_name=bucket_name, key_name=key_name)
+
+
+@replace(SimpleSystemManagerResponse, "_determine_resource")
+def determine_parameter(_, self):
+    """Permissions for a single parameter are by its name; moto would ask for them on everything."""
+    name = self._get_param("Name")
+    return f"arn:aws:ssm:{self.region}:{self.current_account}:parameter{name}" if name else "*"
+
+
+@replace(IAMPolicyStatement, "is_action_permitted")
+def is_action_permitted(old, self, *args, **kwargs):
+    """A statement whose condition on a header doesn't hold says nothing; moto would take it for a denial."""
+    condition = self._statement.get("Condition", {})
+    if set(condition) == {"Null"}:
+        present = getattr(request, "keys", set())
+        if any((key in present) == (value == "true") for key, value in condition["Null"].items()):
+            return PermissionResult.NEUTRAL
+        self._statement = {k: v for k, v in self._statement.items() if k != "Condition"}
+    return old(self, *args, **kwargs)
 
 
 # --- Batch ------------------------------------------------------------------------------------------
