@@ -57,14 +57,23 @@ resource "aws_cloudwatch_log_resource_policy" "troubles" {
   policy_name = "${var.name}-events"
   policy_document = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "EventBridge"
-      Effect    = "Allow"
-      Principal = { Service = ["events.amazonaws.com", "delivery.logs.amazonaws.com"] }
-      Action    = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource  = "${local.logs_arn}:log-group:/${var.name}/events:*"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-    }]
+    Statement = [
+      {
+        Sid       = "Streams"
+        Effect    = "Allow"
+        Principal = { Service = ["events.amazonaws.com", "delivery.logs.amazonaws.com"] }
+        Action    = ["logs:CreateLogStream"]
+        Resource  = "${local.logs_arn}:log-group:/${var.name}/events:*"
+      },
+      {
+        Sid       = "EventsOfTheseRules"
+        Effect    = "Allow"
+        Principal = { Service = ["events.amazonaws.com", "delivery.logs.amazonaws.com"] }
+        Action    = ["logs:PutLogEvents"]
+        Resource  = "${local.logs_arn}:log-group:/${var.name}/events:*"
+        Condition = { ArnEquals = { "aws:SourceArn" = [for k in sort(keys(local.troubles)) : "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-${k}"] } }
+      },
+    ]
   })
 }
 
@@ -131,7 +140,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 locals {
   sync_metrics = {
     SyncSucceeded = "{ ($.event = \"run_ended\") && ($.exit_status = 0) }"
-    GitHubLimited = "{ ($.event = \"waiting\") && ($.for = \"rate_limit\") || ($.event = \"run_ended\") && ($.exit_status = 75) }"
+    GitHubLimited = "{ (($.event = \"waiting\") && ($.for = \"rate_limit\")) || (($.event = \"run_ended\") && ($.exit_status = 75)) }"
   }
 }
 

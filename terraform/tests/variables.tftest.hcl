@@ -106,4 +106,8 @@ run "accepted" {
     condition     = length(aws_s3_bucket.store.bucket) <= 63 && alltrue([for r in aws_iam_role.store : length(r.name) <= 64]) && alltrue([for r in aws_scheduler_schedule.job : length(r.name) <= 64])
     error_message = "the longest name makes one that AWS refuses"
   }
+  assert {
+    condition     = alltrue([for p in concat(values(aws_iam_role_policy.store), values(aws_iam_role_policy.service)) : length(p.policy) <= 10240])
+    error_message = "a role's policies have 10240 characters at most"
+  }
 }
