@@ -70,7 +70,7 @@ struct world {
     struct train_finetune run;
     struct cf_buf checkpoint; /* the last one */
     size_t saves;
-    size_t every; /* steps between checkpoints; 0: only at a stop */
+    size_t every;   /* steps between checkpoints; 0: only at a stop */
     size_t asked;   /* how often stopped was */
     size_t stop_at; /* the time that says stop, from 1; 0: never */
     size_t fail_at; /* the save that fails */
