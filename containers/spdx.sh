@@ -24,13 +24,12 @@ owner() {
     /etc/ssl/certs/ca-certificates.crt) echo ca-certificates; return ;; # made by it, of its certificates
     esac
     real=$(realpath "$1")
-    # Debian's packages name a library below /lib or below /usr/lib, which are one folder.
-    found=$(dpkg-query -S "*${real#/usr}" 2>/dev/null | grep -v '^diversion ' | sed 's/:.*//' | sort -u)
+    found=$(awk -F '\t' -v path="${real#/usr}" '$2 == path { print $1; exit }' "$work/index")
     if [ -z "$found" ]; then
         echo "spdx.sh: $1 ($real) belongs to no package" >&2
         return 1
     fi
-    echo "$found" | head -n 1
+    echo "$found"
 }
 
 # license PACKAGE: what its copyright file says of "Files: *", or nothing.
@@ -41,6 +40,12 @@ license() {
         field == "files:" && / \*( |$)/ { all = 1 }
         field == "license:" && /^[^ \t]/ && all { sub(/^[^:]*:[ \t]*/, ""); print; exit }' "/usr/share/doc/$1/copyright"
 }
+
+# Every library that a package has, as "package<tab>path". Debian names it below /lib or below /usr/lib, which are one
+# folder.
+dpkg-query -S '*.so*' '*.a' | awk -F ': ' '
+    !/^diversion / { sub(/[:,].*/, "", $1); sub(/^\/usr/, "", $2); print $1 "\t" $2 }' |
+    LC_ALL=C sort >"$work/index"
 
 cd "$root"
 find . -type f | sed 's/^\.//' | LC_ALL=C sort >"$work/names"
