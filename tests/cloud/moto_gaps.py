@@ -6,12 +6,15 @@
   EC2        launch templates whose own tags aren't the instances'
   IAM        for S3: conditions on If-None-Match, deletions of many keys, no check of signatures; parameters by name
   Batch      environments without a service role; time limits of queues; priorities; shares, which queues with a policy of
-             fair shares demand; AWS_BATCH_JOB_ARRAY_INDEX; user, read-only root and the role's credentials in containers
+             fair shares demand; retries by exit codes; AWS_BATCH_JOB_ATTEMPT, _ARRAY_INDEX and _ARRAY_SIZE; user, read-only
+             root and the role's credentials in containers, and SIGTERM before SIGKILL
   States     Express machines, checks of definitions, and runs of those that consist of tasks for Batch and SQS
   Events     a rule's target may be a state machine, under the target's own role and the machine's own
 
 Arguments are moto_server's. Written for moto 5.2.
 """
+import datetime
+import fnmatch
 import hashlib
 import json
 import re
@@ -235,16 +238,67 @@ def describe_job(old, self):
 @replace(Job, "_get_container_property")
 def container_property(old, self, name, default):
     value = old(self, name, default)
-    index = self.array_properties.get("index")
-    if name != "environment" or index is None:
+    if name != "environment":
         return value
-    parent = self.all_jobs[self.job_id.rpartition(":")[0]]
-    ours = {
-        "AWS_BATCH_JOB_ARRAY_INDEX": str(index),
-        "AWS_BATCH_JOB_ARRAY_SIZE": str(parent.array_properties["size"]),
-    }
+    ours = {"AWS_BATCH_JOB_ATTEMPT": str(len(self.attempts) + 1)}
+    index = self.array_properties.get("index")
+    if index is not None:
+        parent = self.all_jobs[self.job_id.rpartition(":")[0]]
+        ours["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
+        ours["AWS_BATCH_JOB_ARRAY_SIZE"] = str(parent.array_properties["size"])
     rest = [e for e in value if e["name"] not in ours]
     return rest + [{"name": k, "value": v} for k, v in ours.items()]
+
+
+def is_tried_again(job):
+    """As Batch has it: the first rule that matches decides, and what matches none is tried again."""
+    strategy = job.job_definition.retry_strategy or {}
+    if job.stop or len(job.attempts) >= strategy.get("attempts", 1):
+        return False
+    for rule in strategy.get("evaluateOnExit", []):
+        code = rule.get("onExitCode")
+        if code is not None and not fnmatch.fnmatchcase(str(job.exit_code), code):
+            continue
+        if rule.get("onStatusReason") is not None:  # hosts are never lost here
+            continue
+        return rule["action"].upper() == "RETRY"
+    return True
+
+
+@replace(Job, "_mark_stopped")
+def mark_stopped(old, self, success=True):
+    if self.job_stopped or success or not is_tried_again(self):
+        old(self, success)
+        return
+    self.again = self.job_stopped = True
+    self.job_stopped_at = datetime.datetime.now()
+    self.status = "RUNNABLE"
+    self._stop_attempt()
+
+
+@replace(Job, "_stop_attempt")
+def stop_attempt(old, self):
+    old(self)
+    if self.latest_attempt and self.exit_code is not None:
+        self.latest_attempt["container"]["exitCode"] = self.exit_code
+
+
+@replace(Job, "run")
+def run_attempts(old, self):
+    while True:
+        self.again = False
+        old(self)
+        if not self.again:
+            return
+        self.job_stopped, self.exit_code, self.status = False, None, "SUBMITTED"
+
+
+@replace(Job, "describe")
+def describe_exit_code(old, self):
+    result = old(self)
+    if self.job_stopped and self.exit_code is not None and "container" in result:
+        result["container"]["exitCode"] = self.exit_code
+    return result
 
 
 def role_credentials(account, region, role_arn):
@@ -266,7 +320,7 @@ def role_credentials(account, region, role_arn):
 def patch_docker():
     """A job's thread is the job, so what a container is made of can be completed where docker is told to run it."""
     try:
-        from docker.models.containers import ContainerCollection
+        from docker.models.containers import Container, ContainerCollection
     except ImportError:
         return
 
@@ -284,6 +338,13 @@ def patch_docker():
                     role_credentials(backend.account_id, backend.region_name, role)
                 )
         return old(self, *args, **kwargs)
+
+    @replace(Container, "kill")
+    def kill(old, self, signal=None):
+        """A job that is terminated gets SIGTERM, and SIGKILL only 30 s later."""
+        if signal is None and isinstance(threading.current_thread(), Job):
+            return self.stop(timeout=30)
+        return old(self, signal)
 
 
 # --- Step Functions: JSONata as far as it is used here ---------------------------------------------------
