@@ -48,7 +48,7 @@ variable "schedule" {
 }
 
 variable "sync_shards" {
-  description = "Into how many jobs a sync of all tenants is divided: one for about 10,000 tenants at the default schedule."
+  description = "Into how many jobs a sync of all tenants is divided; each works on 16 tenants at once."
   type        = number
   default     = 1
 
