@@ -260,7 +260,7 @@ static void save(const struct cf_run *run, const struct before *b, struct made *
     struct cf_buf markdown = CF_BUF_INIT;
     struct cf_buf svg = CF_BUF_INIT;
     struct cf_buf curve = CF_BUF_INIT;
-    struct cf_card_tuning tuning;
+    struct cf_card_tuning tuning = {0};
     struct cf_card card = {.tenant = run->config.login,
                            .request = b->request_hash,
                            .bundle_version = b->request.bundle_version,
