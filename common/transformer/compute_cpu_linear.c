@@ -143,7 +143,7 @@ static void linear_task(void *arg, size_t task, size_t worker)
     cf_rows_block(&j->product, task, &first, &rows);
     const void *x = a->x.at + first * a->in;
     if (cf_gemm_bf16(cpu->gemm)) {
-        cpu->kernels->to_bf16(rows * a->in, x, (uint16_t *)scratch);
+        cpu->kernels->to_bf16(rows * a->in, x, (uint16_t *)(void *)scratch);
         x = scratch;
     }
     float *y = a->y_stride == a->out ? a->y.at + first * a->out : scratch + BLOCK * a->in;
