@@ -135,7 +135,7 @@ static void print_hits(struct tool *tool, const struct loaded *l, const char *te
                             "bundle", (json_int_t)l->document.current.bundle_version, "languages",
                             (int)tool->languages, "hits", list));
     } else if (!count) {
-        tool_print(tool, "no repository has any word of the query\n");
+        tool_print(tool, "nothing is known of any word of the query\n");
     }
     json_decref(list);
     json_decref(words);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures retrieval: installs the corpus when needed, builds, and prints one Markdown table. Arguments go to
-# the program: --half tune|report, --params JSON.
+# the program: --half tune|report, --params JSON, --model FOLDER (of a sentence transformer).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../.." && pwd)
