@@ -5,10 +5,11 @@
  *      "files": [{"path", "type", "sha256"}], "blobs": […]}
  *
  * A fine-tuning happens twice: in stage "exam" on what is left without the held-out questions, in
- * stage "model" on everything. The file checkpoint.safetensors is the stage's fine-tuning between
- * two steps (jobs/train/checkpoint.h); stage "model" also has evaluation.json, the exam's result,
- * and params.json, the parameters that it chose. Stage "none" has no files: the training was
- * finished, and collection can free the space of the versions before. */
+ * stage "model" on everything. The files checkpoint.safetensors, moment1.safetensors and
+ * moment2.safetensors are the stage's fine-tuning between two steps (jobs/train/checkpoint.h);
+ * stage "model" also has evaluation.json, the exam's result, and params.json, the parameters that
+ * it chose. Stage "none" has no files: the training was finished, and collection can free the space
+ * of the versions before. */
 #ifndef CF_PORTFOLIO_CHECKPOINT_H
 #define CF_PORTFOLIO_CHECKPOINT_H
 
@@ -19,7 +20,7 @@
 #include "common/base/hash.h"
 #include "common/portfolio/model.h"
 
-#define CF_CHECKPOINT_FILES_MAX 4
+#define CF_CHECKPOINT_FILES_MAX 8
 
 struct cf_checkpoint_document {
     char request[CF_SHA256_HEX]; /* the training: the "request" of the request's marker */

@@ -58,7 +58,7 @@ struct cf_bert_layout {
 };
 
 /* CF_EDATA names the size that is 0, too large or doesn't fit another one; the bounds are 64
- * layers, 4,096 hidden, 16,384 ffn, 1,000,000 words, 8,192 positions, 1 GiB of parameters. */
+ * layers, 4,096 hidden, 16,384 ffn, 1,000,000 words, 8,192 positions, 128,000,000 parameters. */
 int cf_bert_layout_make(const struct cf_bert_config *config, struct cf_bert_layout *out,
                         struct cf_error *err);
 void cf_bert_layout_release(struct cf_bert_layout *layout);

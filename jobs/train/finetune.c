@@ -4,14 +4,12 @@
 
 #include "common/base/alloc.h"
 #include "common/transformer/optimizer.h"
-#include "jobs/train/checkpoint.h"
 
 struct work {
     struct train_finetune *run;
     int32_t *ids;
     size_t *offsets;
-    struct cf_buf checkpoint; /* kept, since it is large */
-    size_t saved;             /* steps done at the last checkpoint */
+    size_t saved; /* steps done at the last checkpoint */
 };
 
 static int save(struct work *w, struct cf_error *err)
@@ -20,8 +18,7 @@ static int save(struct work *w, struct cf_error *err)
     if (!run->save || w->saved == run->done) {
         return 0;
     }
-    train_checkpoint_write(run, &w->checkpoint);
-    int rc = run->save(run->context, run, &w->checkpoint, err);
+    int rc = run->save(run->context, run, err);
     w->saved = rc ? w->saved : run->done;
     return rc;
 }
@@ -87,7 +84,6 @@ int train_finetune_run(struct train_finetune *run, struct cf_error *err)
     int rc = do_steps(&w, err);
     free(w.ids);
     free(w.offsets);
-    cf_buf_release(&w.checkpoint);
     return rc;
 }
 

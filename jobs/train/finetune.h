@@ -5,7 +5,6 @@
 #ifndef CF_TRAIN_FINETUNE_H
 #define CF_TRAIN_FINETUNE_H
 
-#include "common/base/buf.h"
 #include "jobs/train/finetune_plan.h"
 
 struct train_point {
@@ -23,10 +22,9 @@ struct train_finetune {
 
     /* Asked before each step: true ends the run. May be NULL. */
     bool (*stopped)(void *context);
-    /* Keeps a checkpoint of the run, whose bytes are valid during the call; an error ends the run.
-     * NULL: none are made. */
-    int (*save)(void *context, const struct train_finetune *run, struct cf_buf *checkpoint,
-                struct cf_error *err);
+    /* Keeps a checkpoint of the run (checkpoint.h writes its parts); an error ends the run. NULL:
+     * none are made. */
+    int (*save)(void *context, const struct train_finetune *run, struct cf_error *err);
     bool (*due)(void *context); /* asked after each step: save now? NULL: only at a stop */
     void (*stepped)(void *context, const struct train_point *point); /* may be NULL */
     void *context;

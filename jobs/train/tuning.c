@@ -16,6 +16,8 @@
 #include "jobs/train/checkpoints.h"
 
 enum { THREADS_MAX = 16 };
+static const char evaluation_file[] = "evaluation.json";
+static const char params_file[] = "params.json";
 
 struct train_tuning {
     struct cf_run *run;
@@ -24,12 +26,11 @@ struct train_tuning {
     struct cf_tuner tuner;
     struct cf_bert_folder base;
     struct train_checkpoints checkpoints;
-    bool examined;             /* the stage is "model" */
-    struct cf_artefacts found; /* the checkpoint to go on from; empty: none */
-    struct cf_checkpoint_document found_document;
-    struct cf_buf evaluation, params; /* of the exam, as JSON */
-    int64_t saved_at;                 /* monotonic ms */
-    size_t pairs;                     /* of the last fine-tuning */
+    bool examined;                       /* the stage is "model" */
+    struct cf_checkpoint_document found; /* to go on from; without files: none */
+    struct cf_buf evaluation, params;    /* of the exam, as JSON */
+    int64_t saved_at;                    /* monotonic ms */
+    size_t pairs;                        /* of the last fine-tuning */
     uint32_t steps;
     struct train_point *curve; /* [steps] */
 };
@@ -88,18 +89,33 @@ static int read_base_model(struct train_tuning *t, struct cf_error *err)
 /* --- checkpoints ---------------------------------------------------------------------------------
  */
 
-/* What can't be used is left alone: the training begins anew. */
+static void forget_found(struct train_tuning *t)
+{
+    t->found = (struct cf_checkpoint_document){.stage = "none"};
+}
+
+/* What can't be used is left alone: the training begins anew. 0 when that is why. */
+static int leave_alone(struct train_tuning *t, int rc, const struct cf_error *err)
+{
+    if (rc == CF_EDATA || rc == CF_ENOTFOUND) {
+        cf_log(CF_WARN, "checkpoint_unusable", CF_S("reason", err->message), CF_END);
+        forget_found(t);
+        return 0;
+    }
+    return rc;
+}
+
 static int find_checkpoint(struct train_tuning *t, const char *request, struct cf_error *err)
 {
     int rc = train_checkpoints_open(t->run, request, &t->checkpoints, err);
-    rc = rc ? rc : train_checkpoints_read(&t->checkpoints, &t->found_document, &t->found, err);
-    if (rc == CF_EDATA || rc == CF_ENOTFOUND) {
-        cf_log(CF_WARN, "checkpoint_unusable", CF_S("reason", err->message), CF_END);
-        cf_artefacts_release(&t->found);
-        t->found = (struct cf_artefacts)CF_ARTEFACTS_INIT;
-        rc = 0;
+    rc = rc ? rc : train_checkpoints_read(&t->checkpoints, &t->found, err);
+    if (!rc && strcmp(t->found.stage, "model") == 0) {
+        rc = train_checkpoints_fetch(&t->checkpoints, &t->found, evaluation_file, &t->evaluation,
+                                     err);
+        rc = rc ? rc
+                : train_checkpoints_fetch(&t->checkpoints, &t->found, params_file, &t->params, err);
     }
-    return rc;
+    return leave_alone(t, rc, err);
 }
 
 static void add_copy(struct cf_artefacts *files, const char *path, const struct cf_buf *text)
@@ -108,23 +124,24 @@ static void add_copy(struct cf_artefacts *files, const char *path, const struct 
     cf_buf_append(&a->data, cf_buf_str(text), text->length);
 }
 
-/* The checkpoint's buffer is lent to the artefact for the time of the commit. */
-static int save_checkpoint(void *context, const struct train_finetune *run, struct cf_buf *bytes,
-                           struct cf_error *err)
+static void write_part(const void *context, size_t part, struct cf_buf *out)
+{
+    train_checkpoint_write(context, part, out);
+}
+
+static int save_checkpoint(void *context, const struct train_finetune *run, struct cf_error *err)
 {
     struct train_tuning *t = context;
     struct cf_checkpoint_document document = {.step = run->done, .steps = run->plan->steps};
     struct cf_artefacts files = CF_ARTEFACTS_INIT;
+    struct train_checkpoints_parts parts = {train_checkpoint_files, TRAIN_CHECKPOINT_PARTS,
+                                            write_part, run};
     (void)snprintf(document.stage, sizeof(document.stage), "%s", stage(t));
     if (t->examined) {
-        add_copy(&files, "evaluation.json", &t->evaluation);
-        add_copy(&files, "params.json", &t->params);
+        add_copy(&files, evaluation_file, &t->evaluation);
+        add_copy(&files, params_file, &t->params);
     }
-    struct cf_artefact *a =
-        cf_artefacts_add(&files, "checkpoint.safetensors", "application/octet-stream");
-    a->data = *bytes;
-    int rc = train_checkpoints_save(&t->checkpoints, &document, &files, err);
-    a->data = (struct cf_buf)CF_BUF_INIT;
+    int rc = train_checkpoints_save(&t->checkpoints, &document, &files, &parts, err);
     cf_artefacts_release(&files);
     t->saved_at = cf_clock_monotonic_ms();
     return rc ? cf_error_prefix(err, "writing the checkpoint") : 0;
@@ -153,22 +170,36 @@ static void on_step(void *context, const struct train_point *point)
            CF_END);
 }
 
-/* The checkpoint serves one stage; after that it is done with. */
-static void go_on(struct train_tuning *t, struct train_finetune *run)
+/* The parts are checked together, so all are held; the model has its memory already. */
+static int read_checkpoint(struct train_tuning *t, struct train_finetune *run, struct cf_error *err)
 {
-    const struct cf_artefact *a = cf_artefacts_find(&t->found, "checkpoint.safetensors");
-    struct cf_error err = {0};
-    if (!a || strcmp(t->found_document.stage, stage(t)) != 0) {
-        return;
+    struct cf_buf parts[TRAIN_CHECKPOINT_PARTS] = {CF_BUF_INIT, CF_BUF_INIT, CF_BUF_INIT};
+    int rc = 0;
+    for (size_t i = 0; i < TRAIN_CHECKPOINT_PARTS && !rc; i++) {
+        rc = train_checkpoints_fetch(&t->checkpoints, &t->found, train_checkpoint_files[i],
+                                     &parts[i], err);
     }
-    if (train_checkpoint_read(run, a->data.data, a->data.length, &err)) {
-        cf_log(CF_WARN, "checkpoint_unusable", CF_S("reason", err.message), CF_END);
-    } else {
-        cf_log(CF_INFO, "resumed", CF_S("stage", stage(t)), CF_I("step", run->done),
-               CF_I("steps", run->plan->steps), CF_END);
+    rc = rc ? rc : train_checkpoint_read(run, parts, err);
+    for (size_t i = 0; i < TRAIN_CHECKPOINT_PARTS; i++) {
+        cf_buf_release(&parts[i]);
     }
-    cf_artefacts_release(&t->found);
-    t->found = (struct cf_artefacts)CF_ARTEFACTS_INIT;
+    return rc;
+}
+
+/* The checkpoint serves one stage; after that it is done with. */
+static int go_on(struct train_tuning *t, struct train_finetune *run, struct cf_error *err)
+{
+    if (!t->found.file_count || strcmp(t->found.stage, stage(t)) != 0) {
+        return 0;
+    }
+    int rc = read_checkpoint(t, run, err);
+    if (rc) {
+        return leave_alone(t, rc, err);
+    }
+    cf_log(CF_INFO, "resumed", CF_S("stage", stage(t)), CF_I("step", run->done),
+           CF_I("steps", run->plan->steps), CF_END);
+    forget_found(t);
+    return 0;
 }
 
 static void keep_curve(struct train_tuning *t, const struct train_finetune *run)
@@ -196,11 +227,14 @@ static int do_steps(struct train_tuning *t, const struct train_plan *plan, struc
            t->base.layout.parameters * sizeof(*t->base.weights));
     cf_bert_changed(model);
     t->saved_at = cf_clock_monotonic_ms();
-    go_on(t, &run);
+    int rc = go_on(t, &run, err);
+    if (rc) {
+        return rc;
+    }
     cf_log(CF_INFO, "fine_tuning", CF_S("stage", stage(t)),
            CF_S("base_model", t->request->base_model), CF_I("pairs", plan->pair_count),
            CF_I("steps", plan->steps), CF_I("done", run.done), CF_END);
-    int rc = train_finetune_run(&run, err);
+    rc = train_finetune_run(&run, err);
     if (!rc) {
         keep_curve(t, &run);
         cf_log(CF_INFO, "fine_tuned", CF_S("stage", stage(t)), CF_I("steps", run.done),
@@ -289,7 +323,6 @@ void train_tuning_free(struct train_tuning *t)
     }
     cf_bert_folder_release(&t->base);
     train_checkpoints_release(&t->checkpoints);
-    cf_artefacts_release(&t->found);
     cf_buf_release(&t->evaluation);
     cf_buf_release(&t->params);
     free(t->curve);
@@ -316,21 +349,17 @@ void train_tuning_examined(struct train_tuning *tuning, const struct cf_evaluati
     write_json(cf_model_params_to_json(params), &tuning->params);
 }
 
-static int read_exam(const struct cf_artefacts *files, struct cf_evaluation **evaluation,
+static int read_exam(const struct train_tuning *t, struct cf_evaluation **evaluation,
                      struct cf_model_params *params, struct cf_error *err)
 {
-    const struct cf_artefact *e = cf_artefacts_find(files, "evaluation.json");
-    const struct cf_artefact *p = cf_artefacts_find(files, "params.json");
     json_t *json = NULL;
-    if (!e || !p) {
-        return cf_error_set(err, CF_EDATA, "the checkpoint has no %s",
-                            e ? "params.json" : "evaluation.json");
-    }
-    int rc = cf_json_parse(p->data.data, p->data.length, "params.json", &json, err);
+    int rc = cf_json_parse(cf_buf_str(&t->params), t->params.length, params_file, &json, err);
     rc = rc ? rc : cf_model_params_from_json(json, params, err);
     json_decref(json);
     json = NULL;
-    rc = rc ? rc : cf_json_parse(e->data.data, e->data.length, "evaluation.json", &json, err);
+    rc = rc ? rc
+            : cf_json_parse(cf_buf_str(&t->evaluation), t->evaluation.length, evaluation_file,
+                            &json, err);
     rc = rc ? rc : cf_evaluation_from_json(json, evaluation, err);
     json_decref(json);
     return rc;
@@ -341,11 +370,12 @@ bool train_tuning_resume(struct train_tuning *tuning, struct cf_evaluation **eva
 {
     struct cf_error err = {0};
     struct cf_model_params chosen;
-    if (strcmp(tuning->found_document.stage, "model") != 0 || !tuning->found.count) {
+    if (strcmp(tuning->found.stage, "model") != 0) {
         return false;
     }
-    if (read_exam(&tuning->found, evaluation, &chosen, &err)) {
+    if (read_exam(tuning, evaluation, &chosen, &err)) {
         cf_log(CF_WARN, "checkpoint_unusable", CF_S("reason", err.message), CF_END);
+        forget_found(tuning);
         return false;
     }
     *params = chosen;
@@ -389,5 +419,5 @@ int train_tuning_finish(struct train_tuning *tuning, struct cf_error *err)
         !before.file_count) {
         return 0;
     }
-    return train_checkpoints_save(&tuning->checkpoints, &document, NULL, err);
+    return train_checkpoints_save(&tuning->checkpoints, &document, NULL, NULL, err);
 }

@@ -392,7 +392,7 @@ START_TEST(checkpoint_files)
     ck_assert_int_eq(read_checkpoint(root, &again, &err), 0);
     json_decref(again);
     (void)json_array_append(files, file);
-    expect_refusal(root, "files: more than 4", read_checkpoint);
+    expect_refusal(root, "files: more than 8", read_checkpoint);
     (void)json_array_clear(files);
     (void)json_object_set_new(root, "stage", json_string("none"));
     ck_assert_int_eq(read_checkpoint(root, &again, &err), 0);
