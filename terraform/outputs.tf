@@ -61,7 +61,7 @@ locals {
     orchestrate = { queue = "cpu", command = "--tenant,$TENANT" }
     train       = { queue = "cpu", command = "--tenant,$TENANT" }
     train-gpu   = { queue = "gpu", command = "--tenant,$TENANT" }
-    collect     = { queue = "cpu", command = "gc" }
+    collect     = { queue = "cpu", command = "gc,--keep-runs,35" }
   }
   kick = {
     for job, k in local.kicks : job => join(" ", [
@@ -96,7 +96,7 @@ output "kick_train_gpu" {
 }
 
 output "kick_collect" {
-  description = "Deletes what no version needs any more."
+  description = "Deletes what no version needs any more, and run records after 35 days."
   value       = local.kick.collect
 }
 

@@ -21,8 +21,8 @@ locals {
       when    = "cron(40 4 ? * SUN *)"
       job     = "collect"
       shards  = 1
-      command = ["gc"]
-      about   = "deletes what no version needs any more"
+      command = ["gc", "--keep-runs", "35"]
+      about   = "deletes what no version needs any more, and run records after 35 days"
     }
   }
 }

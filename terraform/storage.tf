@@ -32,7 +32,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "store" {
 
 # Versions are explicit in the contract: nothing is replaced but run records, and what the collector deletes would go on
 # costing. No rule deletes by age below tenants/ or shared/, where old blobs belong to new versions; a rule can't say
-# tenants/*/runs/ either, so run records are the collector's (iam.tf).
+# tenants/*/runs/ either, so run records are the collector's (schedule.tf).
 resource "aws_s3_bucket_lifecycle_configuration" "store" {
   bucket = aws_s3_bucket.store.id
 

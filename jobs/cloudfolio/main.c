@@ -81,10 +81,11 @@ static const struct tool_command commands[] = {
      "  cloudfolio verify\n"
      "  cloudfolio verify octocat repos",
      0, 2, tool_verify},
-    {"gc", "[TENANT [DATASET]]", "delete what no readable version needs", "keep dry-run",
+    {"gc", "[TENANT [DATASET]]", "delete what no readable version needs", "keep keep-runs dry-run",
      "Keeps 32 versions behind the newest unless told to keep more.\n\n"
      "  cloudfolio gc --dry-run\n"
-     "  cloudfolio gc octocat repos --keep 100",
+     "  cloudfolio gc octocat repos --keep 100\n"
+     "  cloudfolio gc --keep-runs 35",
      0, 2, tool_gc},
     {"usage", "[TENANT]", "stored bytes, runs, CPU seconds and GitHub requests", "",
      "  cloudfolio usage", 0, 1, tool_usage},

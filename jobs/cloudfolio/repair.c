@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/contract/collect.h"
 #include "common/contract/verify.h"
 #include "common/job/job.h"
+#include "jobs/cloudfolio/runs.h"
 #include "jobs/cloudfolio/table.h"
 #include "jobs/cloudfolio/tool.h"
 
@@ -306,7 +308,22 @@ static void collect(struct tool *tool, const struct cf_dataset *dataset, json_t 
     }
 }
 
-static void print_collected(struct tool *tool, json_t *rows, uint64_t temporary)
+/* --keep-runs: the records of days before the last so many. */
+static int expire_runs(struct tool *tool, uint64_t *runs, struct cf_error *err)
+{
+    struct cf_string_list tenants = {0};
+    char first_day[CF_TIMESTAMP];
+    cf_clock_format(tool->now_ms - (int64_t)tool->keep_runs * 86400000, first_day);
+    first_day[sizeof("2026-01-31") - 1] = '\0';
+    int rc = tool_tenants(tool, &tenants, err);
+    for (size_t i = 0; i < tenants.count && !rc; i++) {
+        rc = tool_runs_expire(tool->store, tenants.items[i], first_day, tool->dry_run, runs, err);
+    }
+    cf_string_list_release(&tenants);
+    return rc;
+}
+
+static void print_collected(struct tool *tool, json_t *rows, uint64_t runs, uint64_t temporary)
 {
     static const struct tool_column columns[] = {
         {"TENANT", "tenant", TOOL_TEXT},
@@ -318,8 +335,9 @@ static void print_collected(struct tool *tool, json_t *rows, uint64_t temporary)
         {0},
     };
     if (tool->json) {
-        tool_json(tool, json_pack("{s:b,s:O,s:I}", "dry_run", (int)tool->dry_run, "datasets", rows,
-                                  "temporary", (json_int_t)temporary));
+        tool_json(tool,
+                  json_pack("{s:b,s:O,s:I,s:I}", "dry_run", (int)tool->dry_run, "datasets", rows,
+                            "runs", (json_int_t)runs, "temporary", (json_int_t)temporary));
         return;
     }
     json_int_t deleted[2] = {0, 0};
@@ -336,12 +354,17 @@ static void print_collected(struct tool *tool, json_t *rows, uint64_t temporary)
                "%s %" JSON_INTEGER_FORMAT " markers, %" JSON_INTEGER_FORMAT " blobs and %" PRIu64
                " temporary files\n",
                tool->dry_run ? "would delete" : "deleted", deleted[0], deleted[1], temporary);
+    if (tool->keep_runs) {
+        tool_print(tool, "%s %" PRIu64 " run records older than %" PRIu64 " days\n",
+                   tool->dry_run ? "would delete" : "deleted", runs, tool->keep_runs);
+    }
 }
 
 int tool_gc(struct tool *tool, struct cf_error *err)
 {
     struct targets targets = {0};
     uint64_t temporary = 0;
+    uint64_t runs = 0;
     const volatile int *stop = cf_job_signals();
     json_t *rows = json_array();
     int rc = find_targets(tool, &targets, err);
@@ -352,11 +375,14 @@ int tool_gc(struct tool *tool, struct cf_error *err)
             collect(tool, &targets.items[i], rows);
         }
     }
+    if (!rc && tool->keep_runs && tool->count < 2) {
+        rc = expire_runs(tool, &runs, err);
+    }
     if (!rc && !tool->dry_run) {
         rc = cf_store_tidy(tool->store, &temporary, err);
     }
     if (!rc) {
-        print_collected(tool, rows, temporary);
+        print_collected(tool, rows, runs, temporary);
     }
     json_decref(rows);
     targets_release(&targets);

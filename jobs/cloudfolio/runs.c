@@ -147,6 +147,46 @@ int tool_runs_read(struct cf_store *store, const char *tenant, const struct tool
     return rc;
 }
 
+static int delete_keys(struct cf_store *store, const struct cf_string_list *keys,
+                       struct cf_error *err)
+{
+    int rc = 0;
+    struct cf_op *ops = cf_calloc(keys->count ? keys->count : 1, sizeof(*ops));
+    for (size_t i = 0; i < keys->count; i++) {
+        ops[i] = (struct cf_op){.kind = CF_OP_DELETE, .key = keys->items[i]};
+    }
+    (void)cf_store_run(store, ops, keys->count);
+    for (size_t i = 0; i < keys->count; i++) {
+        if (!rc && ops[i].rc) {
+            *err = ops[i].error;
+            rc = ops[i].rc;
+        }
+        cf_op_release(&ops[i]);
+    }
+    free(ops);
+    return rc;
+}
+
+int tool_runs_expire(struct cf_store *store, const char *tenant, const char *first_day,
+                     bool dry_run, uint64_t *count, struct cf_error *err)
+{
+    static const struct tool_run_filter every = {0};
+    char prefix[CF_KEY_MAX];
+    struct cf_string_list days = {0};
+    (void)snprintf(prefix, sizeof(prefix), "tenants/%s/runs/", tenant);
+    int rc = cf_store_walk(store, prefix, NULL, true, add_day, &days, err);
+    for (size_t i = 0; i < days.count && !rc && strcmp(days.items[i], first_day) < 0; i++) {
+        (void)snprintf(prefix, sizeof(prefix), "tenants/%s/runs/%s/", tenant, days.items[i]);
+        struct day day = {.filter = &every, .prefix_length = strlen(prefix)};
+        rc = cf_store_walk(store, prefix, NULL, false, add_key, &day, err);
+        rc = rc || dry_run ? rc : delete_keys(store, &day.keys, err);
+        *count += rc ? 0 : day.keys.count;
+        cf_string_list_release(&day.keys);
+    }
+    cf_string_list_release(&days);
+    return rc;
+}
+
 struct found {
     const char *run;
     json_t *record;

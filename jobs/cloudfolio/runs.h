@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/store/store.h"
 
@@ -19,6 +20,11 @@ struct tool_run_filter {
  * are skipped with a warning. */
 int tool_runs_read(struct cf_store *store, const char *tenant, const struct tool_run_filter *filter,
                    json_t *out, struct cf_error *err);
+
+/* Deletes a tenant's records of the days before first_day, "2026-01-31", and adds how many there
+ * were to *count; with dry_run it only counts. Names that are no record's stay. */
+int tool_runs_expire(struct cf_store *store, const char *tenant, const char *first_day,
+                     bool dry_run, uint64_t *count, struct cf_error *err);
 
 /* The job and the run's id in a record's name, "<job>-<run id>.json"; false when it isn't one. Both
  * point into the name. */

@@ -40,8 +40,9 @@ struct tool {
     const char *job;
     const char *name;
     const char *base_model;
-    uint64_t limit; /* 0: not given */
-    uint64_t keep;  /* 0: not given */
+    uint64_t limit;     /* 0: not given */
+    uint64_t keep;      /* 0: not given */
+    uint64_t keep_runs; /* days; 0: not given */
 };
 
 struct tool_command {

@@ -82,7 +82,7 @@ run "defaults" {
     error_message = "the Scheduler submits to Batch itself"
   }
   assert {
-    condition     = { for k, s in aws_scheduler_schedule.job : k => jsondecode(s.target[0].input).ContainerOverrides.Command } == { sync = ["--all"], orchestrate = ["--all"], collect = ["gc"] }
+    condition     = { for k, s in aws_scheduler_schedule.job : k => jsondecode(s.target[0].input).ContainerOverrides.Command } == { sync = ["--all"], orchestrate = ["--all"], collect = ["gc", "--keep-runs", "35"] }
     error_message = "what they are told"
   }
   assert {

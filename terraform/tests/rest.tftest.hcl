@@ -129,7 +129,7 @@ run "defaults" {
     error_message = "a manual kick of sync"
   }
   assert {
-    condition     = strcontains(output.kick_train_gpu, "--job-queue cloudfolio-gpu ") && strcontains(output.kick_collect, "\"command=gc\"") && strcontains(output.kick_orchestrate, "cloudfolio-orchestrate:3") && strcontains(output.kick_train, "--job-queue cloudfolio-cpu --job-definition cloudfolio-train:3")
+    condition     = strcontains(output.kick_train_gpu, "--job-queue cloudfolio-gpu ") && strcontains(output.kick_collect, "\"command=gc,--keep-runs,35\"") && strcontains(output.kick_orchestrate, "cloudfolio-orchestrate:3") && strcontains(output.kick_train, "--job-queue cloudfolio-cpu --job-definition cloudfolio-train:3")
     error_message = "manual kicks of the other jobs"
   }
   assert {

@@ -132,7 +132,7 @@ if command -v aws >/dev/null; then
         check "the manual kick of $job" said kick $job
     done
     check "submits what it says" is "$(sort <<WANT
-cpu collect cloudfolio-collect:1 operator gc
+cpu collect cloudfolio-collect:1 operator gc --keep-runs 35
 cpu orchestrate-octocat cloudfolio-orchestrate:1 operator --tenant octocat
 cpu sync-octocat cloudfolio-sync:1 operator --tenant octocat
 cpu train-octocat cloudfolio-train:1 operator --tenant octocat

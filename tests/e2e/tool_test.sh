@@ -157,6 +157,30 @@ check "and can't be restored" exits 65 cloudfolio rollback octocat config 18
 check "another gc makes no version" exits 0 cloudfolio gc octocat config
 check "of a dataset at rest" is 52 "$(newest)"
 check "all is clean" both 0 "clean: " cloudfolio verify
+
+# --- gc --keep-runs ------------------------------------------------------------------------------------
+days_ago() { date -u -d "$1 days ago" +%F; }
+record() {
+    mkdir -p "$STORE_DIR/tenants/octocat/runs/$1"
+    echo '{}' >"$STORE_DIR/tenants/octocat/runs/$1/$2"
+}
+STORE_DIR=${CLOUDFOLIO_STORE#file:}
+ID=01a20dbf8f5f-2b7bc3c1c9b43ecf
+record "$(days_ago 36)" "sync-$ID.json"
+record "$(days_ago 36)" "notes.txt"
+record "$(days_ago 400)" "train-$ID.json"
+record "$(days_ago 34)" "sync-$ID.json"
+old_records() { find "$STORE_DIR/tenants/octocat/runs" -name "*$ID.json" | wc -l; }
+check "gc leaves run records" eval 'exits 0 cloudfolio gc && is 3 "$(old_records)"'
+check "gc --keep-runs 35 --dry-run counts them" is 2 "$(cloudfolio gc --keep-runs 35 --dry-run --json | jq .runs)"
+check "and deletes none" is 3 "$(old_records)"
+check "gc --keep-runs 35" both 0 "deleted 2 run records older than 35 days" cloudfolio gc --keep-runs 35
+check "keeps those that are younger" is 1 "$(old_records)"
+check "and what is no record" test -f "$STORE_DIR/tenants/octocat/runs/$(days_ago 36)/notes.txt"
+check "nothing is left to delete" is 0 "$(cloudfolio gc octocat --keep-runs 35 --json | jq .runs)"
+check "--keep-runs below 7, which usage looks back" exits 64 cloudfolio gc --keep-runs 6
+rm -r "$STORE_DIR/tenants/octocat/runs/$(days_ago 36)" "$STORE_DIR/tenants/octocat/runs/$(days_ago 34)"
+
 rollbacks_race() {
     local pids=() pid
     for i in 20 21 22 23; do
