@@ -47,11 +47,11 @@ H_FILES := $(wildcard common/*/*.h jobs/*/*.h tests/*/*.h)
 # --- targets ---------------------------------------------------------------------------------------
 
 
-.PHONY: help all deps deps-demo test tests check demo conformance fuzz bench lint fmt install clean coverage
+.PHONY: help all deps deps-demo test test-cloud tests check demo conformance fuzz bench lint fmt install clean coverage images
 
 # help: this list
 help:
-	@sed -n 's/^# \([a-z]*\): \(.*\)/\1	\2/p' Makefile | expand -t 12
+	@sed -n 's/^# \([a-z-]*\): \(.*\)/\1	\2/p' Makefile | expand -t 12
 
 # all: the four programs
 all: $(PROGRAMS)
@@ -89,6 +89,11 @@ TESTS = $(B)/unit $(B)/hammer $(B)/interleave $(B)/store_copy $(B)/fault_large $
 tests: all $(TESTS)
 check: tests
 	@BUILD=$(B) tests/suite.sh
+
+# test-cloud: Terraform, an emulated AWS and the images, with what is there of terraform, moto and podman
+test-cloud: deps
+	@$(MAKE) -s --no-print-directory tests
+	@failed=0; for t in tests/cloud/*_test.sh; do echo "# $$t"; BUILD=$(B) $$t || failed=1; done; exit $$failed
 
 # coverage: line coverage of the .c files of common/ and jobs/ by what ran under SANITIZE=1
 coverage:
@@ -132,7 +137,6 @@ fmt:
 	clang-format -i $(C_FILES) $(H_FILES)
 
 # images: the container images of COMMIT (HEAD), by buildah or docker, with their sizes, digests and lists
-.PHONY: images
 images:
 	@containers/build.sh $(COMMIT)
 
