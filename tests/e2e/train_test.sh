@@ -102,6 +102,7 @@ for stage in exam model; do
     check "of a step in the middle" test "$(checkpoint .step)" -ge 7
     check "but no model" exits 65 cloudfolio cat octocat model
     check "the next run goes on from there" both 0 "\"event\":\"resumed\"" cloudfolio-train --tenant octocat
+    [ $stage = exam ] || check "without another exam" is 0 "$(grep -c '"event":"fine_tuning".*"stage":"exam"' "$WORK/err")"
     check "and ends with the bytes of one that wasn't stopped" is "$first" "$(files)"
     check "the checkpoint is done with" is none "$(checkpoint .stage)"
     check "and has no files" is 0 "$(checkpoint '.files | length')"
