@@ -21,10 +21,11 @@ void omp_set_num_threads(int threads);
 
 enum { PAIRS = 150, BATCH = 8, LONGEST = 256 };
 
+/* Seconds; with CPU_TIME in the environment those that this process computed. */
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(getenv("CPU_TIME") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 

@@ -8,6 +8,7 @@ padded: queries and documents of a batch are each padded to their longest, as se
 linear layers work on the real tokens one after another, attention text by text. Both print one line.
 """
 import math
+import os
 import resource
 import sys
 import time
@@ -17,7 +18,8 @@ import torch.nn.functional as F
 
 LAYERS, HIDDEN, HEADS, FFN, WORDS, POSITIONS = 6, 384, 12, 1536, 30522, 512
 torch.manual_seed(1)
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("THREADS", "2")))
+now = time.process_time if os.environ.get("CPU_TIME") else time.perf_counter
 
 
 def parameters():
@@ -113,7 +115,7 @@ def train(kind, epochs):
     tokens = sum(q + d for q, d in pairs)
     times = []
     for _ in range(epochs):
-        start = time.perf_counter()
+        start = now()
         for queries, documents in batches:
             if kind == "padded":
                 a, b = encode_padded(queries), encode_padded(documents)
@@ -124,7 +126,7 @@ def train(kind, epochs):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(W.values(), 1.0)
             optimizer.step()
-        times.append(time.perf_counter() - start)
+        times.append(now() - start)
     middle = sorted(times)[len(times) // 2]
     print(f"pytorch-{kind} s/epoch {middle:.3f} tokens/s {tokens / middle:.0f} tokens {tokens} MB {peak():.0f}")
 
@@ -134,9 +136,9 @@ def encode(tokens, runs):
     times = []
     with torch.no_grad():
         for _ in range(runs):
-            start = time.perf_counter()
+            start = now()
             encode_padded(texts)
-            times.append(time.perf_counter() - start)
+            times.append(now() - start)
     print(f"pytorch-encode-{tokens} texts/s {32 / sorted(times)[runs // 2]:.1f} MB {peak():.0f}")
 
 
