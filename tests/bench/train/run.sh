@@ -10,7 +10,8 @@ trap 'rm -rf "$WORK"' EXIT
 # Without what this environment says about BLAS; tuned: memory isn't given back between steps.
 bare=(env -u OPENBLAS_CORETYPE -u OPENBLAS_NUM_THREADS -u OMP_NUM_THREADS -u MKL_NUM_THREADS -u NVPL_BLAS_DEBUG_CPU_TYPE
     -u BLIS_ARCH_TYPE -u MKL_DEBUG_CPU_TYPE)
-tuned=("${bare[@]}" OPENBLAS_NUM_THREADS=$THREADS MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456)
+tuned=("${bare[@]}" OPENBLAS_NUM_THREADS=$THREADS
+    MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 MALLOC_TOP_PAD_=268435456)
 "$B/bench/train" lengths >"$WORK/lengths"
 once() {
     "${bare[@]}" "$B/bench/train" gemm f32 $THREADS
