@@ -322,6 +322,9 @@ static int open_existing(struct tool *tool, struct cf_error *err)
 
 int tool_open(struct tool *tool, enum tool_access access, struct cf_error *err)
 {
+    if (tool->store) {
+        return 0; /* by an earlier part of the command */
+    }
     if (access == TOOL_EXISTING && tool->store_url && *tool->store_url) {
         return open_existing(tool, err);
     }
