@@ -82,7 +82,7 @@ stop_at() {
     shift 3
     env CLOUDFOLIO_LOG_LEVEL=debug "$@" cloudfolio-train --tenant octocat >"$WORK/out" 2>"$WORK/err" &
     pid=$!
-    for _ in $(seq 6000); do
+    for _ in $(seq 30000); do
         grep -q "\"event\":\"step\".*\"stage\":\"$stage\".*\"step\":$step,\|\"event\":\"step\".*\"stage\":\"$stage\".*\"step\":$step}" "$WORK/err" && break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.01
